@@ -1,0 +1,1 @@
+"""edgewise: measure, predict and explain the curvature dynamics of neural-network training."""
