@@ -1,0 +1,71 @@
+"""Where a method loses stability, measured from its companion matrix.
+
+Every method states its critical curvature in closed form; here the same number is found by bisection on
+the spectral radius, for any companion matrix. The tests hold the two together.
+"""
+
+import math
+from typing import TypeVar
+
+import numpy as np
+
+from edgewise.methods.method import Method
+
+State = TypeVar("State")
+
+# The search runs over 2⁻²⁰ to 2⁴⁰ times the curvature that changes the companion matrix by one: below
+# that range rounding decides on which side of one the spectral radius falls.
+_SMALLEST, _LARGEST = 2.0**-20, 2.0**40
+
+
+def spectral_radius(method: Method[State], curvature: float, state: State | None = None) -> float:
+    """The largest modulus among the eigenvalues of the method's companion matrix.
+
+    A mode of that curvature shrinks when it is below one and grows, by this factor a step in the long
+    run, when it is above.
+
+    Args:
+        method: any method.
+        curvature: λ, an eigenvalue of the Hessian.
+        state: where the step size comes from; needed only if it is scheduled.
+    """
+    return float(np.abs(np.linalg.eigvals(method.companion(curvature, state))).max())
+
+
+def critical_curvature_by_bisection(method: Method[State], state: State | None = None) -> float:
+    """The positive curvature at which the spectral radius of the companion matrix crosses one.
+
+    Brackets the crossing by doubling and bisects it down to neighbouring floating-point numbers (some 80
+    eigenvalue problems of the size of the companion matrix).
+
+    Args:
+        method: any method.
+        state: where the step size comes from; needed only if it is scheduled.
+
+    Returns:
+        The critical curvature; infinity for a method that is stable at every curvature, zero for one
+        that is stable at none.
+
+    Example:
+        >>> from edgewise.methods import GradientDescent
+        >>> round(critical_curvature_by_bisection(GradientDescent(0.01)), 9)
+        200.0
+    """
+
+    def stable(curvature: float) -> bool:
+        return spectral_radius(method, curvature, state) <= 1.0
+
+    change = float(np.abs(method.companion(1.0, state) - method.companion(0.0, state)).max())
+    if change == 0.0:
+        return math.inf if stable(0.0) else 0.0
+    upper, largest = _SMALLEST / change, _LARGEST / change
+    if not stable(upper):
+        return 0.0
+    while stable(upper):
+        upper *= 2.0
+        if upper > largest:
+            return math.inf
+    lower = upper / 2.0
+    while lower < (middle := lower + (upper - lower) / 2.0) < upper:
+        lower, upper = (middle, upper) if stable(middle) else (lower, middle)
+    return lower
