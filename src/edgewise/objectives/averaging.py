@@ -1,0 +1,112 @@
+"""How a criterion averages, so that chunks can be put together again.
+
+PyTorch's criteria are means: over samples, over the elements of the output, or over those tokens that are
+not ignored. A mean over the data set is the *weighted* mean of the chunks' means, the weights being what
+each mean divides by; with plain averages a ragged last chunk would count too much.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.foundation import ObjectiveError
+from edgewise.objectives.fixed_data import Nested, samples_in, tensors_in
+
+Criterion = Callable[[Any, Any], Tensor]
+Metric = Callable[[Any, Any], Tensor]
+
+_CLASS_CRITERIA = (nn.CrossEntropyLoss, nn.NLLLoss)
+_SAMPLE_CRITERIA = (nn.MultiMarginLoss, nn.CosineEmbeddingLoss, nn.MultiLabelMarginLoss, nn.CTCLoss)
+
+
+def adds_up(criterion: Criterion) -> bool:
+    """Whether the criterion says of itself that it is a sum, not a mean."""
+    return getattr(criterion, "reduction", "mean") == "sum"
+
+
+def weight_of(criterion: Criterion, targets: Nested) -> float:
+    """What the mean over these targets divides by: the chunk's weight in the whole.
+
+    | criterion | divides by |
+    |---|---|
+    | cross-entropy, NLL with class indices | tokens that are not ignored, times their class weights |
+    | other `torch.nn` criteria, `reduction="mean"` | elements of the target |
+    | `reduction="batchmean"`, any other callable | samples |
+    """
+    first = next(iter(tensors_in(targets)))
+    if isinstance(criterion, _CLASS_CRITERIA) and not first.is_floating_point():
+        kept = first[first != criterion.ignore_index]
+        if criterion.weight is not None:
+            return float(criterion.weight.to(kept.device)[kept].sum())
+        return float(kept.numel())
+    elementwise = isinstance(criterion, nn.modules.loss._Loss) and not isinstance(criterion, _SAMPLE_CRITERIA)
+    if elementwise and getattr(criterion, "reduction", "mean") == "mean":
+        return float(first.numel())
+    return float(samples_in(targets))
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The share of samples (tokens) whose largest output is the target class.
+
+    Targets are class indices, negative ones ignored, or one-hot rows. The class axis is the last one if
+    the others match the targets, else the second, as in `torch.nn.CrossEntropyLoss`.
+    """
+    if targets.is_floating_point():
+        return (outputs.argmax(-1) == targets.argmax(-1)).to(outputs.dtype).mean()
+    axis = -1 if outputs.shape[:-1] == targets.shape else 1
+    kept = targets >= 0
+    hits = (outputs.argmax(axis) == targets) & kept
+    return hits.sum().to(outputs.dtype) / kept.sum().clamp(min=1)
+
+
+def default_metrics(outputs: Nested, targets: Nested) -> Mapping[str, Metric]:
+    """Accuracy where the targets are classes; nothing otherwise."""
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
+        return {}
+    if targets.is_floating_point():
+        one_hot = (
+            outputs.shape == targets.shape
+            and targets.ndim == 2
+            and targets.shape[1] > 1
+            and bool(((targets == 0) | (targets == 1)).all())
+            and bool((targets.sum(1) == 1).all())
+        )
+        return {"accuracy": accuracy} if one_hot else {}
+    indexes_classes = (
+        targets.dtype == torch.int64
+        and outputs.ndim >= 2
+        and (outputs.shape[:-1] == targets.shape or outputs.shape[:1] + outputs.shape[2:] == targets.shape)
+    )
+    return {"accuracy": accuracy} if indexes_classes else {}
+
+
+def combines(criterion: Criterion, outputs: Nested, targets: Nested) -> str:
+    """How the criterion on a chunk follows from its two parts: "mean", "sum", or a refusal.
+
+    The parts are ragged on purpose (two thirds and one third), so that a mean over the wrong thing shows.
+
+    Raises:
+        ObjectiveError: if the criterion is neither, for example because it compares samples.
+    """
+    declared = "sum" if adds_up(criterion) else "mean"
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)) or len(targets) < 2:
+        return declared
+    cut = (2 * len(targets) + 2) // 3
+    parts = [(outputs[:cut], targets[:cut]), (outputs[cut:], targets[cut:])]
+    whole = float(criterion(outputs, targets))
+    values = [float(criterion(o, t)) for o, t in parts]
+    weights = [weight_of(criterion, t) for _, t in parts]
+    mean = sum(v * w for v, w in zip(values, weights, strict=True) if w) / (sum(weights) or 1.0)
+    tolerance = 100 * torch.finfo(outputs.dtype).eps * max(map(abs, (whole, *values)))
+    if declared == "mean" and abs(mean - whole) <= tolerance:
+        return "mean"
+    if abs(sum(values) - whole) <= tolerance:
+        return "sum"
+    raise ObjectiveError(
+        f"the criterion {getattr(criterion, '__name__', type(criterion).__name__)} on data in several chunks",
+        f"on {len(targets)} samples it is {whole:.6g}, but its parts combine to {mean:.6g} as a mean and "
+        f"{sum(values):.6g} as a sum, so it is neither over samples",
+        "Leave chunk_size out, so that it sees all samples at once, or use a mean over samples",
+    )

@@ -1,0 +1,177 @@
+"""A fixed data set, cut into chunks in the same order every time.
+
+Full-batch dynamics need the same L(w) at every call, so the data are tensors, a map-style `Dataset`, or a
+finite `DataLoader` that does not shuffle. Tensors are cut as views; data sets and loaders are streamed, one
+chunk in memory at a time.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+from edgewise.foundation import ObjectiveError
+
+Nested = Tensor | Sequence[Any] | Mapping[str, Any]
+"""A tensor, or a tuple, list or dict of such."""
+
+
+class FixedData(ABC):
+    """Pairs (inputs, targets), the same ones in the same order at every pass."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[tuple[Nested, Nested]]:
+        """The chunks of one pass."""
+
+
+def fixed_data(data: Any, chunk_size: int | None) -> FixedData:
+    """Make any of the accepted kinds of data into chunks.
+
+    Args:
+        data: `(inputs, targets)` with inputs a tensor, tuple or dict of tensors; a map-style `Dataset` of
+            such pairs; or a finite `DataLoader` that does not shuffle.
+        chunk_size: samples per chunk; None takes all tensors or the whole data set at once. A `DataLoader`
+            brings its own.
+
+    Raises:
+        ObjectiveError: if the data are empty, shuffled, endless, or not pairs.
+    """
+    if chunk_size is not None and chunk_size < 1:
+        raise ObjectiveError(
+            f"chunk_size={chunk_size}", "a chunk holds at least one sample", "Type chunk_size=256, or None"
+        )
+    if isinstance(data, DataLoader):
+        if chunk_size is not None:
+            raise ObjectiveError(
+                f"a DataLoader and chunk_size={chunk_size}",
+                "the loader cuts the data itself",
+                f"Type DataLoader(..., batch_size={chunk_size}) and leave chunk_size out",
+            )
+        _refuse_shuffling(data)
+        return _Loaded(data)
+    if isinstance(data, IterableDataset):
+        raise ObjectiveError(
+            f"a {type(data).__name__}",
+            "an iterable data set has no fixed length and order",
+            "Collect it into tensors, or wrap it in a finite DataLoader that repeats the same order",
+        )
+    if isinstance(data, Dataset):
+        length = len(data)  # type: ignore[arg-type]  # map-style data sets have a length
+        _refuse_empty(length)
+        return _Loaded(DataLoader(data, batch_size=chunk_size or length, shuffle=False))
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return _Tensors(data[0], data[1], chunk_size)
+    raise ObjectiveError(
+        f"data of type {type(data).__name__}",
+        "an objective needs pairs of inputs and targets",
+        "Give (inputs, targets), a Dataset, or a DataLoader with shuffle=False",
+    )
+
+
+def samples_in(nested: Nested) -> int:
+    """The length of the first axis of the first tensor in a nest."""
+    return next(iter(tensors_in(nested))).shape[0]
+
+
+def tensors_in(nested: Any) -> Iterator[Tensor]:
+    """All tensors of a nest, depth first."""
+    if isinstance(nested, Tensor):
+        yield nested
+    elif isinstance(nested, Mapping):
+        for value in nested.values():
+            yield from tensors_in(value)
+    elif isinstance(nested, Sequence) and not isinstance(nested, str):
+        for value in nested:
+            yield from tensors_in(value)
+
+
+def map_tensors(function: Any, nested: Any) -> Any:
+    """The same nest with `function` applied to every tensor."""
+    if isinstance(nested, Tensor):
+        return function(nested)
+    if isinstance(nested, Mapping):
+        return {key: map_tensors(function, value) for key, value in nested.items()}
+    if isinstance(nested, Sequence) and not isinstance(nested, str):
+        return tuple(map_tensors(function, value) for value in nested)
+    return nested
+
+
+@final
+@dataclass(frozen=True)
+class _Tensors(FixedData):
+    inputs: Nested
+    targets: Nested
+    chunk_size: int | None
+
+    def __post_init__(self) -> None:
+        lengths = {t.shape[0] if t.ndim else 0 for t in tensors_in((self.inputs, self.targets))}
+        if not lengths:
+            raise ObjectiveError(
+                "data without a single tensor",
+                "there is nothing to evaluate",
+                "Give (inputs, targets) tensors",
+            )
+        _refuse_empty(min(lengths))
+        if len(lengths) > 1:
+            raise ObjectiveError(
+                f"inputs and targets with {' and '.join(map(str, sorted(lengths)))} samples",
+                "every sample needs its target",
+                "Give tensors with the same first dimension",
+            )
+
+    def __iter__(self) -> Iterator[tuple[Nested, Nested]]:
+        samples = samples_in(self.inputs)
+        step = self.chunk_size or samples
+        for start in range(0, samples, step):
+            cut = partial(_rows, slice(start, start + step))
+            yield map_tensors(cut, self.inputs), map_tensors(cut, self.targets)
+
+
+def _rows(cut: slice, tensor: Tensor) -> Tensor:
+    return tensor[cut]
+
+
+@final
+@dataclass(frozen=True)
+class _Loaded(FixedData):
+    loader: DataLoader[Any]
+
+    def __iter__(self) -> Iterator[tuple[Nested, Nested]]:
+        for batch in self.loader:
+            if not (isinstance(batch, tuple | list) and len(batch) == 2):
+                raise ObjectiveError(
+                    f"a loader whose batches are {type(batch).__name__}",
+                    "each batch has to be a pair (inputs, targets)",
+                    "Give a collate_fn that returns (inputs, targets)",
+                )
+            yield batch[0], batch[1]
+
+
+def _refuse_empty(samples: int) -> None:
+    if samples == 0:
+        raise ObjectiveError(
+            "a data set with no samples",
+            "a mean over nothing is not a number",
+            "Check the subset you selected",
+        )
+
+
+def _refuse_shuffling(loader: DataLoader[Any]) -> None:
+    sampler = getattr(loader.batch_sampler, "sampler", None) or loader.sampler
+    if isinstance(sampler, RandomSampler | SubsetRandomSampler | WeightedRandomSampler):
+        raise ObjectiveError(
+            f"a DataLoader with a {type(sampler).__name__}",
+            "it cuts the data differently at every pass, so L(w) would not be one function",
+            "Type DataLoader(..., shuffle=False)",
+        )
