@@ -1,7 +1,5 @@
 """The front door: the largest eigenpairs of an operator, with nothing to choose."""
 
-import torch
-
 from edgewise.foundation import Block, generator
 from edgewise.linalg.lanczos import Lanczos
 from edgewise.linalg.operator import Operator
@@ -31,6 +29,7 @@ def eigenpairs(
         SettingError: if an argument is outside its range, or a product is not finite.
 
     Example:
+        >>> import torch
         >>> from edgewise.linalg import Diagonal
         >>> pairs = eigenpairs(Diagonal(torch.tensor([3.0, -8.0, 1.0])), k=2)
         >>> pairs.values
