@@ -1,5 +1,24 @@
 """The curvature of an objective at a point: objectives × linear algebra."""
 
+from edgewise.curvature.directional import DirectionalCurvature, directional_curvature
+from edgewise.curvature.effective import EffectiveHessian
+from edgewise.curvature.fisher import EmpiricalFisher, Fisher
+from edgewise.curvature.gauss_newton import GaussNewton
 from edgewise.curvature.hessian import Hessian
+from edgewise.curvature.likelihood import Likelihood
+from edgewise.curvature.ntk import NTK
+from edgewise.curvature.tracker import Tracker, TrackerState
 
-__all__ = ["Hessian"]
+__all__ = [
+    "NTK",
+    "DirectionalCurvature",
+    "EffectiveHessian",
+    "EmpiricalFisher",
+    "Fisher",
+    "GaussNewton",
+    "Hessian",
+    "Likelihood",
+    "Tracker",
+    "TrackerState",
+    "directional_curvature",
+]
