@@ -141,4 +141,4 @@ def test_more_images_than_there_are_is_an_error(cifar_folder: Path) -> None:
 
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(SettingError, match="split='valid'"):
-        CIFAR10(split="valid")  # type: ignore[arg-type]
+        CIFAR10(split="valid")

@@ -19,7 +19,7 @@ def raw(n: int = 30, shape: tuple[int, ...] = (2, 3, 4), seed: int = 0) -> RawIm
 @pytest.mark.parametrize(("how", "axes"), [("pixel", 0), ("channel", (0, 2, 3))])
 def test_standardised_inputs_have_mean_zero_and_deviation_one(how: str, axes: object) -> None:
     images = raw(3000)  # more than one block
-    x = standardized(images, np.arange(3000), train=images, how=how, dtype=torch.float64).numpy()  # type: ignore[arg-type]
+    x = standardized(images, np.arange(3000), train=images, how=how, dtype=torch.float64).numpy()
     np.testing.assert_allclose(x.mean(axes), 0.0, atol=1e-12)
     np.testing.assert_allclose(x.std(axes), 1.0, rtol=1e-12)
 

@@ -73,4 +73,4 @@ def test_a_missing_file_is_named() -> None:
 @pytest.mark.parametrize("setting", [{"context": 0}, {"n": 0}])
 def test_impossible_settings_are_refused(setting: dict[str, int]) -> None:
     with pytest.raises(SettingError, match="at least 1"):
-        CharacterText(**setting)  # type: ignore[arg-type]
+        CharacterText(**setting)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.data.cache import find, read_bytes
-from edgewise.data.images import RawImages, Split, Standardize, Subset, check_choices, standardized
+from edgewise.data.images import RawImages, Subset, check_choices, standardized
 from edgewise.data.restricted_pickle import ByteArray, read_pickle
 from edgewise.data.source import Data, LoadedData, checksum_of
 from edgewise.foundation import DataError
@@ -38,7 +38,7 @@ class CIFAR10(Data):
         n: keep the first n images (of the given classes).
         classes: keep these classes only, by name or index, relabelled 0, 1, … in this order.
         standardize: "pixel" as in the paper, "channel", or None for pixels in [0, 1].
-        split: which images; the test images are prepared with the statistics of the training images.
+        split: "train" or "test" images; the test images are prepared with the statistics of the training images.
         folder: the folder that holds `cifar-10-batches-py`, or that folder itself; None looks in
             `EDGEWISE_DATA` and in the cache.
 
@@ -51,8 +51,8 @@ class CIFAR10(Data):
 
     n: int | None = None
     classes: tuple[str | int, ...] | None = None
-    standardize: Standardize | None = "pixel"
-    split: Split = "train"
+    standardize: str | None = "pixel"
+    split: str = "train"
     folder: str | None = None
 
     def __post_init__(self) -> None:

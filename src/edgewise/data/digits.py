@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 import torch
 
-from edgewise.data.images import RawImages, Standardize, Subset, check_choices, standardized
+from edgewise.data.images import RawImages, Subset, check_choices, standardized
 from edgewise.data.source import Data, LoadedData, checksum_of
 
 
@@ -31,7 +31,7 @@ class Digits(Data):
 
     n: int | None = None
     classes: tuple[str | int, ...] | None = None
-    standardize: Standardize | None = "channel"
+    standardize: str | None = "channel"
 
     def __post_init__(self) -> None:
         check_choices(self.n, self.classes, self.standardize)

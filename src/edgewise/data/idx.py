@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgewise.data.cache import find, read_bytes
-from edgewise.data.images import RawImages, Split, Standardize, Subset, check_choices, standardized
+from edgewise.data.images import RawImages, Subset, check_choices, standardized
 from edgewise.data.source import Data, LoadedData, checksum_of
 from edgewise.foundation import DataError
 
@@ -64,7 +64,7 @@ class MNIST(Data):
         classes: keep these digits only, relabelled 0, 1, … in this order.
         standardize: per channel by default, which is one mean and one deviation for all pixels; per pixel,
             the pixels at the border, lit in a handful of images, would dominate.
-        split: which images; both are prepared with the statistics of the training images.
+        split: "train" or "test" images; both are prepared with the statistics of the training images.
         folder: the folder that holds `mnist` (or `MNIST/raw`), or that folder itself; None looks in
             `EDGEWISE_DATA` and in the cache.
 
@@ -77,8 +77,8 @@ class MNIST(Data):
 
     n: int | None = None
     classes: tuple[str | int, ...] | None = None
-    standardize: Standardize | None = "channel"
-    split: Split = "train"
+    standardize: str | None = "channel"
+    split: str = "train"
     folder: str | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class FashionMNIST(Data):
         n: keep the first n images (of the given classes).
         classes: keep these classes only, by name or index, relabelled 0, 1, … in this order.
         standardize: per channel (one mean and one deviation for all pixels), per pixel, or None.
-        split: which images; both are prepared with the statistics of the training images.
+        split: "train" or "test" images; both are prepared with the statistics of the training images.
         folder: the folder that holds `fashion-mnist` (or `FashionMNIST/raw`), or that folder itself; None
             looks in `EDGEWISE_DATA` and in the cache.
 
@@ -111,8 +111,8 @@ class FashionMNIST(Data):
 
     n: int | None = None
     classes: tuple[str | int, ...] | None = None
-    standardize: Standardize | None = "channel"
-    split: Split = "train"
+    standardize: str | None = "channel"
+    split: str = "train"
     folder: str | None = None
 
     def __post_init__(self) -> None:

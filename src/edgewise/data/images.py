@@ -7,7 +7,7 @@ deviation *of the whole training set*; only then keep a subset. So a prefix of 1
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, final, get_args
+from typing import final
 
 import numpy as np
 import torch
@@ -15,12 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.foundation import SettingError
-
-Standardize = Literal["pixel", "channel"]
-"""Statistics per pixel (and channel), or one mean and deviation per channel."""
-
-Split = Literal["train", "test"]
-"""Training or test images; both are standardised by the statistics of the training images."""
 
 # Rows converted at a time: bounds the memory of the float64 intermediate.
 _BLOCK = 1024
@@ -51,13 +45,13 @@ def check_choices(
         SettingError: if n or classes ask for nothing, or a word is unknown.
     """
     Subset(n, classes)
-    if standardize not in (*get_args(Standardize), None):
+    if standardize not in ("pixel", "channel", None):
         raise SettingError(
             f"standardize={standardize!r}",
             "images are standardised per pixel or per channel",
             "Type standardize='pixel', 'channel' or None",
         )
-    if split not in get_args(Split):
+    if split not in ("train", "test"):
         raise SettingError(
             f"split={split!r}", "there are training and test images", "Type split='train' or 'test'"
         )
@@ -129,7 +123,7 @@ def standardized(
     rows: NDArray[np.intp],
     *,
     train: RawImages,
-    how: Standardize | None,
+    how: str | None,
     dtype: torch.dtype,
 ) -> Tensor:
     """(x − μ)/σ for the given rows, with μ and σ over all of `train`.
@@ -153,7 +147,7 @@ def standardized(
     return inputs
 
 
-def _statistics(pixels: NDArray[np.uint8], how: Standardize) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _statistics(pixels: NDArray[np.uint8], how: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     # Sums of integers are exact, so the statistics do not depend on the size of a block.
     total = np.zeros(pixels.shape[1:], dtype=np.int64)
     squares = np.zeros(pixels.shape[1:], dtype=np.int64)
