@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, final
+from typing import final
 
 import xarray as xr
 
@@ -29,7 +29,7 @@ class Record:
     manifest: Mapping[str, JSON] = field(repr=False, hash=False)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path) -> "Record":
         """Open the run in `path`.
 
         Raises:

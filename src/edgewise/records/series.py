@@ -1,12 +1,17 @@
 """What a run measures: declared series of numbers, and events in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import SupportsFloat, final
 
 from edgewise.foundation import RecordError
 
 RESERVED = ("process", "step")
 """The two axes every reading has; no series and no further dimension may take their names."""
+
+
+Reading = SupportsFloat | Sequence[SupportsFloat]
+"""One reading of a series: a number, or a list or one-dimensional array of them."""
 
 
 @final

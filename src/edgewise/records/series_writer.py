@@ -14,17 +14,19 @@ import time
 from collections.abc import Mapping
 from operator import index
 from pathlib import Path
-from typing import final
+from typing import SupportsIndex, final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from edgewise.foundation import RecordError
-from edgewise.records.series import Event, Series
+from edgewise.records.series import Event, Reading, Series
 from edgewise.records.trouble import explain, explaining
 
 COMMIT_EVERY = 0.25
 """Seconds that a row may wait to be committed: a quarter of what a killed run may lose."""
+
+# SQLite takes 2000 columns as it is usually built; and each new one makes it read the schema again.
+_ROOM = 1000
 
 # Columns are ANY in STRICT tables, which stores a float64 as it is; REAL would turn -0.0 into 0.0.
 # SQLite has no NaN: it is stored as NULL, like a reading that was not taken.
@@ -114,7 +116,7 @@ class SeriesWriter:
             except sqlite3.Error as error:
                 raise self._trouble(error) from error
 
-    def append(self, process: str, step: int, readings: Mapping[str, ArrayLike]) -> None:
+    def append(self, process: str, step: SupportsIndex, readings: Mapping[str, Reading]) -> None:
         """Add `readings` to the row of `process` at `step`."""
         values: list[object] = [index(step), 0]
         with self._guard:
@@ -136,7 +138,7 @@ class SeriesWriter:
                 self._begin()
                 self._connection.execute(
                     "INSERT INTO events (step, process, kind, text) VALUES (?, ?, ?, ?)",
-                    (index(event.step), event.process, event.kind, event.text),
+                    (event.step, event.process, event.kind, event.text),
                 )
                 self._commit()
             except sqlite3.Error as error:
@@ -205,7 +207,7 @@ class SeriesWriter:
         self._processes = dict(self._connection.execute("SELECT name, id FROM processes").fetchall())
         self._statements: dict[tuple[str, ...], str] = {}
 
-    def _collect(self, name: str, reading: ArrayLike, values: list[object]) -> None:
+    def _collect(self, name: str, reading: Reading, values: list[object]) -> None:
         series = self._series.get(name)
         if series is None:
             raise RecordError(
@@ -242,11 +244,10 @@ class SeriesWriter:
         known = self._widths[series.name]
         if width <= known:
             return
-        room = self._connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN) - 2
-        if sum(self._widths.values()) + width - known > room:
+        if sum(self._widths.values()) + width - known > _ROOM:
             raise RecordError(
                 f"a reading of {series.name!r} with {width} numbers",
-                f"a run holds at most {room} numbers a step",
+                f"a run holds at most {_ROOM} numbers a step",
                 "Put long arrays into a checkpoint",
             )
         for column in series.columns(width)[known:]:

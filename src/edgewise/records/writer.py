@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import SupportsIndex, final
 
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from edgewise.foundation import JSON, RecordError, SettingError
 from edgewise.records.checkpoints import drop_later_checkpoints, drop_old_checkpoints, write_checkpoint
 from edgewise.records.folder import CHECKPOINTS, SERIES, sync_folder, take_lock
 from edgewise.records.manifest import read_manifest, write_manifest
-from edgewise.records.series import Event, Series
+from edgewise.records.series import Event, Reading, Series
 from edgewise.records.series_writer import SeriesWriter, create_series_file
 from edgewise.records.trouble import explaining
 
@@ -48,7 +47,7 @@ class RecordWriter:
         self._open = True
 
     @classmethod
-    def create(cls, root: str | Path, slug: str, manifest: Mapping[str, JSON], *, keep: int = 2) -> Self:
+    def create(cls, root: str | Path, slug: str, manifest: Mapping[str, JSON], *, keep: int = 2) -> "RecordWriter":
         """Start a run in a fresh folder below `root`, called `<UTC time>-<slug>-<4 hexadecimal digits>`.
 
         The folder is made under a hidden name and renamed when it is complete: nobody ever sees half a run.
@@ -74,7 +73,7 @@ class RecordWriter:
                     return cls(path, lock, 0, keep)
 
     @classmethod
-    def reopen(cls, path: str | Path, from_step: int, *, keep: int = 2) -> Self:
+    def reopen(cls, path: str | Path, from_step: int, *, keep: int = 2) -> "RecordWriter":
         """Go on writing the run in `path` from `from_step`, whose row is the first to be written again.
 
         Readings and events at that step and later are deleted, and checkpoints after it.
@@ -103,7 +102,7 @@ class RecordWriter:
         for one in series:
             self._series.declare(one)
 
-    def append(self, process: str, step: int, readings: Mapping[str, ArrayLike]) -> None:
+    def append(self, process: str, step: SupportsIndex, readings: Mapping[str, Reading]) -> None:
         """Add readings to the row of `process` at `step`: numbers, or vectors along a series' dimension.
 
         They are kept as float64, bit for bit (a NaN as a NaN). A vector may be longer or shorter than
@@ -159,7 +158,7 @@ class RecordWriter:
             finally:
                 os.close(self._lock)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RecordWriter":
         return self
 
     def __exit__(
