@@ -9,6 +9,7 @@ from edgewise.foundation.errors import (
     ObjectiveError,
     RecordError,
     SettingError,
+    first_line,
 )
 from edgewise.foundation.parameters import ParameterSpace
 from edgewise.foundation.precision import exact_arithmetic
@@ -33,5 +34,6 @@ __all__ = [
     "derive_seed",
     "encode",
     "exact_arithmetic",
+    "first_line",
     "generator",
 ]

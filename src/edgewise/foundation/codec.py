@@ -9,8 +9,10 @@ Reading never executes anything that was stored: a tag is looked up among the ex
 rooms, or among modules the reader has already imported, and must be a dataclass.
 """
 
-import importlib
+import importlib.util
+import json
 import math
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import fields, is_dataclass
@@ -24,7 +26,9 @@ from edgewise.foundation.errors import NounError, SettingError
 JSON = Any
 """What `json` reads and writes: dict, list, str, int, float, bool or None."""
 
-_TAGS = ("noun", "tensor", "tuple", "float", "dtype")
+_TAGS = frozenset({"noun", "tensor", "tuple", "float", "dtype"})
+# A room, never a script: importing `edgewise.__main__` would run it.
+_ROOM = re.compile(r"edgewise\.[a-z]+")
 
 
 def encode(value: Any, tensors: MutableMapping[str, Tensor] | None = None, path: str = "") -> JSON:
@@ -56,7 +60,7 @@ def encode(value: Any, tensors: MutableMapping[str, Tensor] | None = None, path:
         case Mapping() if all(isinstance(key, str) and key not in _TAGS for key in value):
             return {key: encode(v, tensors, f"{path}/{key}") for key, v in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
-            values = {f.name: getattr(value, f.name) for f in fields(value)}
+            values = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
             body = {name: encode(v, tensors, f"{path}/{name}") for name, v in values.items()}
             return {"noun": tag_of(type(value)), **body}
     raise SettingError(
@@ -73,14 +77,6 @@ def decode(tree: JSON, tensors: Mapping[str, Tensor] | None = None) -> Any:
         NounError: if a tag names nothing known here, or its fields are not those of the noun.
     """
     match tree:
-        case {"float": str(text)}:
-            return float(text)
-        case {"dtype": str(name)} if isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        case {"tensor": str(path)} if tensors is not None and path in tensors:
-            return tensors[path]
-        case {"tuple": list(items)}:
-            return tuple(decode(item, tensors) for item in items)
         case {"noun": str(tag)}:
             noun = _lookup(tag)
             try:
@@ -91,6 +87,20 @@ def decode(tree: JSON, tensors: Mapping[str, Tensor] | None = None) -> Any:
                     f"its fields are not those of this version ({error})",
                     "Read it with the version of edgewise that its manifest names",
                 ) from error
+        case {"float": "inf" | "-inf" | "nan" as text}:
+            return float(text)
+        case {"dtype": str(name)} if isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        case {"tensor": str(path)} if tensors is not None and path in tensors:
+            return tensors[path]
+        case {"tuple": list(items)}:
+            return tuple(decode(item, tensors) for item in items)
+        case dict() if not _TAGS.isdisjoint(tree):
+            raise NounError(
+                f"a stored {json.dumps(tree)[:80]}",
+                "edgewise does not write this, or its tensors are missing",
+                "Restore the run folder from a copy",
+            )
         case dict():
             return {key: decode(v, tensors) for key, v in tree.items()}
         case list():
@@ -108,14 +118,12 @@ def tag_of(noun: type) -> str:
 
 def _lookup(tag: str) -> type[Any]:
     module_name, _, name = tag.partition(":")
-    if module_name.startswith("edgewise."):
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError:
-            module = None
-    else:
-        module = sys.modules.get(module_name)
-    noun = getattr(module, name, None)
+    noun = None
+    if _ROOM.fullmatch(module_name) and importlib.util.find_spec(module_name) is not None:
+        module = importlib.import_module(module_name)
+        noun = getattr(module, name) if name in getattr(module, "__all__", ()) else None
+    elif module_name.split(".")[0] != "edgewise":
+        noun = getattr(sys.modules.get(module_name), name, None)
     if isinstance(noun, type) and is_dataclass(noun):
         return noun
     raise NounError(

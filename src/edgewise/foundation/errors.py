@@ -53,3 +53,8 @@ class RecordError(EdgewiseError, RuntimeError):
 
 class NounError(EdgewiseError, LookupError):
     """A stored recipe names something that this installation does not have."""
+
+
+def first_line(error: BaseException) -> str:
+    """What somebody else's error says, short enough to stand in a sentence."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

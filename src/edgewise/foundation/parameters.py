@@ -31,7 +31,7 @@ class ParameterSpace:
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, module: nn.Module, only: Sequence[str] | None = None) -> "ParameterSpace":
+    def of(cls, module: nn.Module, only: Sequence[str] | str | None = None) -> "ParameterSpace":
         """The trainable parameters of `module`, each tied weight once.
 
         Args:
@@ -50,14 +50,8 @@ class ParameterSpace:
                 "Type module.requires_grad_(True), or give a module that has parameters",
             )
         if only is not None:
-            for prefix in only:
-                if not any(_matches(name, prefix) for name in trainable):
-                    raise ObjectiveError(
-                        f"parameters={list(only)}",
-                        f"no trainable parameter is called {prefix!r} or lies below it",
-                        f"Choose from {', '.join(trainable)}",
-                    )
-            trainable = {n: p for n, p in trainable.items() if any(_matches(n, prefix) for prefix in only)}
+            chosen = _chosen(module, [only] if isinstance(only, str) else list(only), list(trainable))
+            trainable = {name: p for name, p in trainable.items() if id(p) in chosen}
         return cls(tuple(trainable), tuple(tuple(p.shape) for p in trainable.values()))
 
     @property
@@ -82,9 +76,26 @@ class ParameterSpace:
         """
         pieces = w.split(self.lengths)
         return {
-            name: piece.view(shape)
-            for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)
+            name: piece.view(shape) for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)
         }
+
+
+def _chosen(module: nn.Module, prefixes: list[str], names: list[str]) -> set[int]:
+    """The identities of the trainable parameters under any prefix, a tied weight under any of its names."""
+    chosen: set[int] = set()
+    for prefix in prefixes:
+        everything = module.named_parameters(remove_duplicate=False)
+        found = {id(p) for name, p in everything if p.requires_grad and _matches(name, prefix)}
+        if not found:
+            raise ObjectiveError(
+                f"parameters={prefixes}",
+                f"no trainable parameter is called {prefix!r} or lies below it",
+                f"Choose from {', '.join(names)}",
+            )
+        chosen |= found
+    if not chosen:
+        raise ObjectiveError("parameters=[]", "no parameter is left", f"Choose from {', '.join(names)}")
+    return chosen
 
 
 def _matches(name: str, prefix: str) -> bool:

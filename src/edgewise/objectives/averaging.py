@@ -5,8 +5,10 @@ not ignored. A mean over the data set is the *weighted* mean of the chunks' mean
 each mean divides by; with plain averages a ragged last chunk would count too much.
 """
 
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -47,22 +49,44 @@ def weight_of(criterion: Criterion, targets: Nested) -> float:
     return float(samples_in(targets))
 
 
-def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+@final
+@dataclass(frozen=True, slots=True)
+class Accuracy:
     """The share of samples (tokens) whose largest output is the target class.
 
-    Targets are class indices, negative ones ignored, or one-hot rows. The class axis is the last one if
-    the others match the targets, else the second, as in `torch.nn.CrossEntropyLoss`.
+    Targets are class indices or one-hot rows. The class axis is the last one if the others match the
+    targets, else the second, as in `torch.nn.CrossEntropyLoss`.
+
+    Attributes:
+        ignore_index: the class index of tokens that do not count; negative ones never do.
     """
-    if targets.is_floating_point():
-        return (outputs.argmax(-1) == targets.argmax(-1)).to(outputs.dtype).mean()
-    axis = -1 if outputs.shape[:-1] == targets.shape else 1
-    kept = targets >= 0
-    hits = (outputs.argmax(axis) == targets) & kept
-    return hits.sum().to(outputs.dtype) / kept.sum().clamp(min=1)
+
+    ignore_index: int = -100
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The share among those that count; 0 where none does."""
+        if targets.is_floating_point():
+            return (outputs.argmax(-1) == targets.argmax(-1)).to(outputs.dtype).mean()
+        axis = -1 if outputs.shape[:-1] == targets.shape else 1
+        hits = (outputs.argmax(axis) == targets) & self._count(targets)
+        return hits.sum().to(outputs.dtype) / max(self.counted(targets), 1)
+
+    def counted(self, targets: Tensor) -> int:
+        """How many samples (tokens) count."""
+        return len(targets) if targets.is_floating_point() else int(self._count(targets).sum())
+
+    def _count(self, targets: Tensor) -> Tensor:
+        return (targets >= 0) & (targets != self.ignore_index)
 
 
-def default_metrics(outputs: Nested, targets: Nested) -> Mapping[str, Metric]:
+def weight_in_metric(metric: Metric, targets: Nested) -> int:
+    """What the metric's mean over these targets divides by: samples, or the tokens that count."""
+    return metric.counted(next(iter(tensors_in(targets)))) if isinstance(metric, Accuracy) else samples_in(targets)
+
+
+def default_metrics(criterion: Criterion, outputs: Nested, targets: Nested) -> Mapping[str, Metric]:
     """Accuracy where the targets are classes; nothing otherwise."""
+    found = {"accuracy": Accuracy(getattr(criterion, "ignore_index", -100))}
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return {}
     if targets.is_floating_point():
@@ -73,13 +97,13 @@ def default_metrics(outputs: Nested, targets: Nested) -> Mapping[str, Metric]:
             and bool(((targets == 0) | (targets == 1)).all())
             and bool((targets.sum(1) == 1).all())
         )
-        return {"accuracy": accuracy} if one_hot else {}
+        return found if one_hot else {}
     indexes_classes = (
         targets.dtype == torch.int64
         and outputs.ndim >= 2
         and (outputs.shape[:-1] == targets.shape or outputs.shape[:1] + outputs.shape[2:] == targets.shape)
     )
-    return {"accuracy": accuracy} if indexes_classes else {}
+    return found if indexes_classes else {}
 
 
 def combines(criterion: Criterion, outputs: Nested, targets: Nested) -> str:
@@ -93,13 +117,16 @@ def combines(criterion: Criterion, outputs: Nested, targets: Nested) -> str:
     declared = "sum" if adds_up(criterion) else "mean"
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)) or len(targets) < 2:
         return declared
-    cut = (2 * len(targets) + 2) // 3
+    cut = min((2 * len(targets) + 2) // 3, len(targets) - 1)
     parts = [(outputs[:cut], targets[:cut]), (outputs[cut:], targets[cut:])]
     whole = float(criterion(outputs, targets))
+    if not math.isfinite(whole):
+        return declared  # refused for its value when the loss is evaluated
     values = [float(criterion(o, t)) for o, t in parts]
     weights = [weight_of(criterion, t) for _, t in parts]
+    # A part in which every token is ignored has weight 0, and its own mean is 0/0.
     mean = sum(v * w for v, w in zip(values, weights, strict=True) if w) / (sum(weights) or 1.0)
-    tolerance = 100 * torch.finfo(outputs.dtype).eps * max(map(abs, (whole, *values)))
+    tolerance = 100 * torch.finfo(outputs.dtype).eps * max(abs(v) for v in (whole, *values) if math.isfinite(v))
     if declared == "mean" and abs(mean - whole) <= tolerance:
         return "mean"
     if abs(sum(values) - whole) <= tolerance:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
+import torch
 from torch import Tensor
 from torch.utils.data import (
     DataLoader,
@@ -35,7 +36,7 @@ class FixedData(ABC):
         """The chunks of one pass."""
 
 
-def fixed_data(data: Any, chunk_size: int | None) -> FixedData:
+def fixed_data(data: Any, chunk_size: int | None, ghost_batch: int | None = None) -> FixedData:
     """Make any of the accepted kinds of data into chunks.
 
     Args:
@@ -43,20 +44,26 @@ def fixed_data(data: Any, chunk_size: int | None) -> FixedData:
             such pairs; or a finite `DataLoader` that does not shuffle.
         chunk_size: samples per chunk; None takes all tensors or the whole data set at once. A `DataLoader`
             brings its own.
+        ghost_batch: the same, where the partition is part of the objective.
 
     Raises:
         ObjectiveError: if the data are empty, shuffled, endless, or not pairs.
     """
-    if chunk_size is not None and chunk_size < 1:
+    name, size = ("chunk_size", chunk_size) if ghost_batch is None else ("ghost_batch", ghost_batch)
+    if chunk_size not in (None, size):
         raise ObjectiveError(
-            f"chunk_size={chunk_size}", "a chunk holds at least one sample", "Type chunk_size=256, or None"
+            f"chunk_size={chunk_size} and ghost_batch={ghost_batch}",
+            "a ghost batch is evaluated in one piece",
+            f"Type ghost_batch={ghost_batch} alone",
         )
+    if size is not None and size < 1:
+        raise ObjectiveError(f"{name}={size}", "it has to hold at least one sample", f"Type {name}=256, or None")
     if isinstance(data, DataLoader):
-        if chunk_size is not None:
+        if size is not None:
             raise ObjectiveError(
-                f"a DataLoader and chunk_size={chunk_size}",
-                "the loader cuts the data itself",
-                f"Type DataLoader(..., batch_size={chunk_size}) and leave chunk_size out",
+                f"a DataLoader and {name}={size}",
+                "the loader cuts the data itself, the same way at every pass",
+                f"Type DataLoader(..., batch_size={size}) and leave {name} out",
             )
         _refuse_shuffling(data)
         return _Loaded(data)
@@ -69,9 +76,9 @@ def fixed_data(data: Any, chunk_size: int | None) -> FixedData:
     if isinstance(data, Dataset):
         length = len(data)  # type: ignore[arg-type]  # map-style data sets have a length
         _refuse_empty(length)
-        return _Loaded(DataLoader(data, batch_size=chunk_size or length, shuffle=False))
+        return _Loaded(DataLoader(data, batch_size=size or length, shuffle=False))
     if isinstance(data, tuple | list) and len(data) == 2:
-        return _Tensors(data[0], data[1], chunk_size)
+        return _Tensors(data[0], data[1], size)
     raise ObjectiveError(
         f"data of type {type(data).__name__}",
         "an objective needs pairs of inputs and targets",
@@ -115,13 +122,8 @@ class _Tensors(FixedData):
     chunk_size: int | None
 
     def __post_init__(self) -> None:
+        _refuse_without_tensors(self.inputs, self.targets)
         lengths = {t.shape[0] if t.ndim else 0 for t in tensors_in((self.inputs, self.targets))}
-        if not lengths:
-            raise ObjectiveError(
-                "data without a single tensor",
-                "there is nothing to evaluate",
-                "Give (inputs, targets) tensors",
-            )
         _refuse_empty(min(lengths))
         if len(lengths) > 1:
             raise ObjectiveError(
@@ -148,14 +150,28 @@ class _Loaded(FixedData):
     loader: DataLoader[Any]
 
     def __iter__(self) -> Iterator[tuple[Nested, Nested]]:
-        for batch in self.loader:
+        # Every pass of a loader draws a seed for its workers from the global random state.
+        with torch.random.fork_rng([]):
+            batches = iter(self.loader)
+        for batch in batches:
             if not (isinstance(batch, tuple | list) and len(batch) == 2):
                 raise ObjectiveError(
                     f"a loader whose batches are {type(batch).__name__}",
                     "each batch has to be a pair (inputs, targets)",
                     "Give a collate_fn that returns (inputs, targets)",
                 )
+            _refuse_without_tensors(batch[0], batch[1])
             yield batch[0], batch[1]
+
+
+def _refuse_without_tensors(inputs: Any, targets: Any) -> None:
+    for role, nested in (("inputs", inputs), ("targets", targets)):
+        if not any(True for _ in tensors_in(nested)):
+            raise ObjectiveError(
+                f"{role} of type {type(nested).__name__} without a single tensor",
+                "an objective is made from tensors",
+                f"Type torch.as_tensor({role})",
+            )
 
 
 def _refuse_empty(samples: int) -> None:

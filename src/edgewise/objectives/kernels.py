@@ -8,6 +8,7 @@ derivatives are wrong or missing (measured against central differences in float6
     scaled_dot_product_attention   second derivative missing, except in the MATH backend
     layer_norm, batch_norm (train), instance_norm     third derivative wrong
     batch_norm (train) with running statistics        no forward-mode derivative (in-place buffers)
+    mse_loss (mean)                                   no forward-mode derivative of its gradient
 
 Inside `differentiable(order)` those calls are answered by the same formula written from primitives,
 whichever module makes them, and attention runs its MATH kernel; both are undone on leaving.
@@ -26,13 +27,13 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def differentiable(order: int) -> Iterator["Substitution"]:
-    """Inside, whatever is computed has right derivatives up to `order` (2 or 3), by any way.
+    """Inside, whatever is computed has right derivatives up to `order` (2 or 3); with 3, in forward mode too.
 
     Yields:
         The record of what was met; `met_third_order_trap` says whether a graph built with order 2
         would give a wrong third derivative.
     """
-    mode = Substitution(_SECOND if order == 2 else {**_SECOND, **_THIRD})
+    mode = Substitution(_SECOND if order == 2 else {**_SECOND, **_THIRD, **_FORWARD})
     with sdpa_kernel(SDPBackend.MATH), mode:
         yield mode
 
@@ -106,6 +107,13 @@ def instance_norm(
     return _affine(_standardize(input, tuple(range(2, input.ndim)), eps), weight, bias)
 
 
+def mse_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """The mean of squared errors: the mean of those that are not reduced, anything else as it is."""
+    if options.get("reduction", "mean") != "mean" or any(options.get(o) is not None for o in _MSE_OPTIONS):
+        return F.mse_loss(input, target, **options)
+    return F.mse_loss(input, target, reduction="none").mean()
+
+
 def _standardize(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     centred = x - x.mean(axes, keepdim=True)
     return centred * torch.rsqrt((centred * centred).mean(axes, keepdim=True) + eps)
@@ -124,3 +132,5 @@ _THIRD: dict[Any, Callable[..., Tensor]] = {
     F.batch_norm: batch_norm,
     F.instance_norm: instance_norm,
 }
+_FORWARD: dict[Any, Callable[..., Tensor]] = {F.mse_loss: mse_loss}
+_MSE_OPTIONS = ("size_average", "reduce", "weight")

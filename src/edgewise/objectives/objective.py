@@ -10,8 +10,17 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from edgewise.foundation import ObjectiveError, Parameters, ParameterSpace, Scalar, exact_arithmetic
+from edgewise.foundation import (
+    ObjectiveError,
+    Parameters,
+    ParameterSpace,
+    Scalar,
+    exact_arithmetic,
+    first_line,
+    generator,
+)
 from edgewise.objectives.averaging import Criterion, Metric
 from edgewise.objectives.fixed_data import fixed_data
 from edgewise.objectives.point import Point
@@ -29,17 +38,15 @@ class Objective:
 
     Attributes:
         terms: the chunks that add up to L.
-        start: the module's parameters as they were given, or the point given with the function, shape (params,).
         space: names and shapes behind the entries of w; None for a plain function.
         way: how second and third derivatives are taken.
     """
 
     def __init__(self, terms: Terms, start: Parameters, space: ParameterSpace | None, way: Way) -> None:
         plain = evaluate_twice(terms, start)
-        self.terms, self.start, self.space, self.way = terms, start, space, way
-        # Does the gradient that is built to be differentiated agree bit by bit with the plain one?
-        differentiated = way.linearize(terms, start).evaluation
-        self._separate_gradient = not torch.equal(differentiated.gradient, plain.gradient)
+        self.terms, self.space, self.way = terms, space, way
+        self._start = start
+        self._separate_gradient = not self._gradients_agree(plain)
 
     @classmethod
     def from_module(
@@ -50,7 +57,7 @@ class Objective:
         chunk_size: int | None = None,
         *,
         ghost_batch: int | None = None,
-        parameters: Sequence[str] | None = None,
+        parameters: Sequence[str] | str | None = None,
         metrics: Mapping[str, Metric] | None = None,
         way: Way | None = None,
     ) -> "Objective":
@@ -62,7 +69,8 @@ class Objective:
             data: `(inputs, targets)`, a map-style `Dataset`, or a finite `DataLoader` that does not shuffle;
                 inputs may be a tensor, a tuple (positional arguments) or a dict (keyword arguments).
             chunk_size: samples per forward pass; None takes all at once. Changes memory, not the result.
-            ghost_batch: fixed partition for batch normalisation in train mode; changes the result.
+            ghost_batch: fixed partition for batch normalisation in train mode; changes the result. The batches
+                of a `DataLoader` are such a partition.
             parameters: names or prefixes of the parameters that make up w; None takes all trainable ones.
             metrics: `{name: metric(outputs, targets)}`, means over samples; None takes the accuracy where the
                 targets are classes.
@@ -80,14 +88,8 @@ class Objective:
             >>> objective.at(objective.start).hvp(torch.ones(1).double())  # 2 · mean(x²)
             tensor([5.], dtype=torch.float64)
         """
-        if ghost_batch is not None and chunk_size not in (None, ghost_batch):
-            raise ObjectiveError(
-                f"chunk_size={chunk_size} and ghost_batch={ghost_batch}",
-                "a ghost batch is evaluated in one piece",
-                f"Type ghost_batch={ghost_batch} alone",
-            )
-        refuse_random_layers(module, partitioned=ghost_batch is not None)
-        chunks = fixed_data(data, ghost_batch or chunk_size)
+        chunks = fixed_data(data, chunk_size, ghost_batch)
+        refuse_random_layers(module, partitioned=ghost_batch is not None or isinstance(data, DataLoader))
         terms = inspect(SupervisedTerms.of(module, criterion, chunks, parameters), metrics)
         return cls(terms, terms.start, terms.space, way or DoubleBackward())
 
@@ -135,6 +137,11 @@ class Objective:
         return cls(FunctionTerms(function, size, dtype, point.device), point, None, way or DoubleBackward())
 
     @property
+    def start(self) -> Parameters:
+        """The module's parameters as they were given, or the point given with the function (a copy)."""
+        return self._start.clone()
+
+    @property
     def size(self) -> int:
         """The length of w."""
         return self.terms.size
@@ -149,13 +156,19 @@ class Objective:
         """The device of w."""
         return self.terms.device
 
-    def at(self, w: Parameters) -> Point:
-        """The objective at one point, ready for products.
+    def at(self, w: Parameters, *, products: bool = True) -> Point:
+        """The objective at one point.
+
+        Args:
+            w: the point.
+            products: whether products are going to be asked for: the gradient is then built ready for them.
+                False makes value and gradient cheaper; a product asked for all the same builds the graph then.
 
         Raises:
             ObjectiveError: if w has another shape, precision or device than the objective.
         """
-        return Point(self.terms, self._checked(w), self.way, separate_gradient=self._separate_gradient)
+        separate = self._separate_gradient or not products
+        return Point(self.terms, self._checked(w), self.way, separate_gradient=separate)
 
     def evaluate(self, w: Parameters) -> Evaluation:
         """Value, gradient and metrics, with nothing kept for products: the cheapest way to step."""
@@ -182,7 +195,8 @@ class Objective:
         """The same objective in another precision.
 
         Raises:
-            ObjectiveError: for a plain function, whose constants cannot be converted from outside.
+            ObjectiveError: for a plain function whose constants, which nothing outside can convert, do not go
+                with that precision.
         """
         if dtype == self.dtype:
             return self
@@ -190,8 +204,30 @@ class Objective:
             terms = self.terms.to(dtype)
             return Objective(terms, terms.start, terms.space, self.way)
         if isinstance(self.terms, FunctionTerms):
-            return Objective(dataclasses.replace(self.terms, dtype=dtype), self.start.to(dtype), None, self.way)
+            try:
+                converted = dataclasses.replace(self.terms, dtype=dtype)
+                return Objective(converted, self._start.to(dtype), None, self.way)
+            except RuntimeError as error:
+                raise ObjectiveError(
+                    f"a plain function of {self.dtype} asked for in {dtype}",
+                    f"something in it stays in its own precision ({first_line(error)})",
+                    "Convert what the function closes over with .to(w.dtype)",
+                ) from error
         raise AssertionError(type(self.terms))
+
+    def _gradients_agree(self, plain: Evaluation) -> bool:
+        """Whether a gradient that is built to be differentiated is bit by bit the plain one.
+
+        Asked at the start and at a random point beside it, since many starts are too special: at zero most
+        products are exact.
+        """
+        noise = torch.randn(self.size, generator=generator(0, "objective"), dtype=torch.float64)
+        aside = self._start + 0.01 * noise.to(self._start)
+        for w, reference in ((self._start, plain), (aside, plain_gradient(self.terms, aside))):
+            at = Point(self.terms, w, self.way, separate_gradient=False)
+            if not (torch.equal(at.value, reference.value) and torch.equal(at.gradient, reference.gradient)):
+                return False
+        return True
 
     def _checked(self, w: Tensor) -> Tensor:
         if w.shape != (self.size,) or w.dtype != self.dtype or w.device != self.device:

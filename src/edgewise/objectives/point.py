@@ -1,12 +1,13 @@
 """One point, one graph: everything that can be asked of the objective at w."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import final
 
 import torch
 from torch import Tensor
 
-from edgewise.foundation import Block, ObjectiveError, Parameters, Scalar
+from edgewise.foundation import Block, DerivativeError, ObjectiveError, Parameters, Scalar, first_line
 from edgewise.objectives.terms import Terms
 from edgewise.objectives.ways import Evaluation, Linearization, Way, plain_gradient
 
@@ -15,12 +16,13 @@ from edgewise.objectives.ways import Evaluation, Linearization, Way, plain_gradi
 class Point:
     """The objective at one w: value, gradient, metrics, and products that share one graph.
 
-    The graph is built at the first question and freed with the point. `products` counts the Hessian-vector
+    The graph is built at the first question and freed with the point. w is copied, so that a descent in place
+    does not move the point. `products` counts the Hessian-vector
     products asked so far, `third_products` the third-order ones.
     """
 
     def __init__(self, terms: Terms, w: Parameters, way: Way, *, separate_gradient: bool) -> None:
-        self.terms, self.w = terms, w.detach()
+        self.terms, self.w = terms, w.detach().clone()
         self.products = 0
         self.third_products = 0
         self._way, self._separate_gradient = way, separate_gradient
@@ -44,9 +46,10 @@ class Point:
 
     def hvp(self, v: Parameters) -> Parameters:
         """The Hessian-vector product H(w) v."""
-        self._check(v)
+        v = self._checked(v)
         self.products += 1
-        return self._linearized().product(v)
+        with _explained("Hessian-vector product"):
+            return self._linearized().product(v)
 
     def hvp_block(self, vectors: Block) -> Block:
         """H(w) V, column by column: on a kept graph a loop is as fast as a batch and needs less memory."""
@@ -54,10 +57,10 @@ class Point:
 
     def third(self, u: Parameters, v: Parameters) -> Parameters:
         """The third-order product ∇_w (uᵀ H(w) v); with u = v a unit eigenvector, ∇λ(w)."""
-        self._check(u)
-        self._check(v)
+        u, v = self._checked(u), self._checked(v)
         self.third_products += 1
-        return self._linearized().third(u, v)
+        with _explained("third-order product"):
+            return self._linearized().third(u, v)
 
     def _linearized(self) -> Linearization:
         if self._linearization is None:
@@ -71,13 +74,30 @@ class Point:
                 # be differentiated. The optimiser gets the plain gradient, so that reading changes nothing.
                 self._evaluation = plain_gradient(self.terms, self.w)
             else:
-                self._evaluation = self._linearized().evaluation
+                with _explained("gradient that can be differentiated"):
+                    self._evaluation = self._linearized().evaluation
         return self._evaluation
 
-    def _check(self, v: Tensor) -> None:
+    def _checked(self, v: Tensor) -> Tensor:
         if v.shape != self.w.shape or v.dtype != self.w.dtype or v.device != self.w.device:
             raise ObjectiveError(
                 f"a vector of shape {tuple(v.shape)}, {v.dtype}, {v.device}",
                 f"this objective lives on {tuple(self.w.shape)}, {self.w.dtype}, {self.w.device}",
                 "Type torch.randn_like(objective.start) for a vector that fits",
             )
+        return v.detach()
+
+
+@contextmanager
+def _explained(derivative: str) -> Iterator[None]:
+    """Say which derivative it was that PyTorch does not have."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise DerivativeError(
+            f"a {derivative}",
+            f"PyTorch has no such derivative of something in this objective ({first_line(error)})",
+            "Type selfcheck(objective) to find the layer, or way=CentralDifference() to do without",
+        ) from error

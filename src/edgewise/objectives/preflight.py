@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from edgewise.foundation import ObjectiveError
-from edgewise.objectives.averaging import Metric, combines, default_metrics, weight_of
+from edgewise.foundation import ObjectiveError, first_line
+from edgewise.objectives.averaging import Metric, adds_up, combines, default_metrics, weight_in_metric, weight_of
 from edgewise.objectives.fixed_data import Nested, samples_in, tensors_in
-from edgewise.objectives.supervised import SupervisedTerms
+from edgewise.objectives.supervised import SupervisedChunk, SupervisedTerms
 from edgewise.objectives.terms import Terms
 from edgewise.objectives.ways import Evaluation, plain_gradient
 
@@ -38,11 +38,24 @@ def refuse_random_layers(module: nn.Module, *, partitioned: bool) -> None:
                 "every evaluation draws another mask, so L(w) is not one function",
                 "Type module.eval() before making the objective, or set p=0",
             )
-        if isinstance(layer, _BatchNorm) and layer.training and not partitioned:
+        if isinstance(layer, _BatchNorm) and not partitioned:
+            if layer.training:
+                raise ObjectiveError(
+                    f"batch normalisation in train mode at {kind} without a fixed partition",
+                    "its statistics depend on which samples share a batch",
+                    "Type ghost_batch=1000 to fix the partition, or module.eval() to use the running statistics",
+                )
+            if layer.running_mean is None:
+                raise ObjectiveError(
+                    f"batch normalisation without running statistics at {kind} without a fixed partition",
+                    "even in eval mode its statistics depend on which samples share a batch",
+                    "Type ghost_batch=1000 to fix the partition",
+                )
+        if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and layer.max_norm is not None:
             raise ObjectiveError(
-                f"batch normalisation in train mode at {kind} without a fixed partition",
-                "its statistics depend on which samples share a batch",
-                "Type ghost_batch=1000 to fix the partition, or module.eval() to use the running statistics",
+                f"max_norm={layer.max_norm} at {kind}",
+                "it rescales its own weights in the forward pass, so w would change under its own evaluation",
+                "Leave max_norm out",
             )
 
 
@@ -53,41 +66,48 @@ def inspect(terms: SupervisedTerms, metrics: Mapping[str, Metric] | None) -> Sup
         The same terms with their weights, reduction and metrics filled in.
     """
     weight, samples, pieces = 0.0, 0, 0
-    reduction, found = "mean", metrics
-    first: tuple[Nested, Nested] | None = None
+    first: list[tuple[Nested, Nested]] = []
     for inputs, targets in terms.data:
-        pieces += 1
-        samples += samples_in(inputs)
-        weight += weight_of(terms.criterion, targets)
         _refuse_non_finite(inputs, "inputs")
         _refuse_non_finite(targets, "targets")
-        first = first or (inputs, targets)
-    if first is None or samples == 0:
+        _refuse_other_device(terms, inputs, "inputs")
+        _refuse_other_device(terms, targets, "targets")
+        pieces += 1
+        samples += samples_in(inputs)
+        part = weight_of(terms.criterion, targets)
+        weight += part
+        # Three samples that count tell a mean from a sum from anything else.
+        if part and sum(samples_in(seen) for _, seen in first) < 3:
+            first.append((inputs, targets))
+    if samples == 0:
         raise ObjectiveError(
             "a data set with no samples",
             "a mean over nothing is not a number",
             "Check the subset you selected",
         )
-    outputs = _first_outputs(terms, first[0])
-    if found is None:
-        found = default_metrics(outputs, first[1])
-    next(iter(terms.chunks())).criterion(outputs)  # a criterion that returns a vector is refused here
-    if pieces > 1:
-        reduction = combines(terms.criterion, outputs, first[1])
-    elif getattr(terms.criterion, "reduction", "mean") == "sum":
-        reduction = "sum"
-    if reduction == "mean" and weight == 0.0:
+    if not first:
         raise ObjectiveError(
             "targets that the criterion ignores, every one",
             "the mean over what is left is 0/0",
             "Check ignore_index and the targets",
         )
+    answers = [_outputs(terms, inputs) for inputs, _ in first]
+    _refuse_criterion(terms, answers[0], first[0][1])
+    reduction = "sum" if adds_up(terms.criterion) else "mean"
+    if pieces > 1:
+        reduction = combines(terms.criterion, *_joined(answers, [targets for _, targets in first]))
+    if metrics is None:
+        metrics = default_metrics(terms.criterion, answers[0], first[0][1])
     return dataclasses.replace(
         terms,
-        metrics=found,
+        metrics=metrics,
         reduction=reduction,
         total=weight if reduction == "mean" else 1.0,
         samples=samples,
+        metric_totals={
+            name: sum(weight_in_metric(metric, targets) for _, targets in terms.data)
+            for name, metric in metrics.items()
+        },
     )
 
 
@@ -132,29 +152,68 @@ def _refuse_non_finite(nested: Nested, role: str) -> None:
             )
 
 
-def _first_outputs(terms: SupervisedTerms, inputs: Nested) -> Nested:
-    w = terms.start
-    for tensor in tensors_in(inputs):
-        if tensor.device != w.device:
+def _refuse_other_device(terms: SupervisedTerms, nested: Nested, role: str) -> None:
+    for tensor in tensors_in(nested):
+        if tensor.device != terms.device:
             raise ObjectiveError(
-                f"inputs on {tensor.device} and parameters on {w.device}",
+                f"{role} on {tensor.device} and parameters on {terms.device}",
                 "both have to be on one device",
-                f"Type inputs.to('{w.device}')",
+                f"Type {role}.to('{terms.device}')",
             )
+
+
+def _outputs(terms: SupervisedTerms, inputs: Nested) -> Nested:
+    w = terms.start
     try:
         with torch.no_grad(), torch.random.fork_rng([w.device] if w.device.type == "cuda" else []):
             outputs: Nested = terms.outputs(w, inputs)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         wrong = next((t for t in tensors_in(inputs) if t.dtype != w.dtype and not t.is_complex()), None)
+        if isinstance(error, IndexError):
+            raise ObjectiveError(
+                f"a {type(terms.module).__name__} that cannot take these inputs",
+                f"its forward pass says: {first_line(error)}",
+                "Check that every index lies below the size of its table (num_embeddings)",
+            ) from error
         if wrong is None:
             raise ObjectiveError(
                 f"a {type(terms.module).__name__} that cannot take these inputs",
-                f"its forward pass says: {str(error).splitlines()[0]}",
+                f"its forward pass says: {first_line(error)}",
                 "Give a tensor for forward(x), a tuple for forward(*xs), or a dict for forward(**xs)",
             ) from error
         raise ObjectiveError(
             f"inputs of {wrong.dtype} for a module with parameters of {w.dtype}",
-            f"the module refuses them ({str(error).splitlines()[0]})",
+            f"the module refuses them ({first_line(error)})",
             f"Type inputs.to({w.dtype}), scaled as the module expects (images: / 255)",
         ) from error
     return outputs
+
+
+def _refuse_criterion(terms: SupervisedTerms, outputs: Nested, targets: Nested) -> None:
+    """Refuse a criterion that does not take the outputs and targets, or does not answer with a scalar."""
+    try:
+        SupervisedChunk(terms, (), targets, 1.0).criterion(outputs)
+    except ObjectiveError:
+        raise
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        kinds = [
+            ", ".join(f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for t in tensors_in(nested))
+            for nested in (outputs, targets)
+        ]
+        raise ObjectiveError(
+            f"a criterion that cannot compare outputs ({kinds[0]}) with targets ({kinds[1]})",
+            f"it says: {first_line(error)}",
+            "Give classes as torch.int64 below the number of outputs, anything else in the dtype of the outputs",
+        ) from error
+
+
+def _joined(answers: list[Nested], targets: list[Nested]) -> tuple[Nested, Nested]:
+    """The chunks as one, where they are tensors that fit together; else the first."""
+
+    joined: list[Nested] = []
+    for parts in (answers, targets):
+        tensors = [part for part in parts if isinstance(part, Tensor) and part.ndim > 0]
+        if len(tensors) < len(parts) or len({tensor.shape[1:] for tensor in tensors}) > 1:
+            return answers[0], targets[0]
+        joined.append(torch.cat(tensors))
+    return joined[0], joined[1]

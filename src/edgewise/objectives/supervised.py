@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from edgewise.foundation import ObjectiveError, ParameterSpace, Scalar
-from edgewise.objectives.averaging import Criterion, Metric, weight_of
-from edgewise.objectives.fixed_data import FixedData, Nested, map_tensors, samples_in
+from edgewise.objectives.averaging import Criterion, Metric, weight_in_metric, weight_of
+from edgewise.objectives.fixed_data import FixedData, Nested, map_tensors, tensors_in
 from edgewise.objectives.terms import Chunk, Terms
 
 
@@ -31,7 +31,8 @@ class SupervisedTerms(Terms):
             gradient, since w is handed in from outside.
         space: the trainable parameters that make up w.
         total: Σ weight for a mean, 1 for a criterion that adds up.
-        samples: number of samples, which weighs the metrics.
+        samples: number of samples.
+        metric_totals: Σ over the chunks of what each metric's mean divides by.
     """
 
     module: nn.Module
@@ -42,14 +43,15 @@ class SupervisedTerms(Terms):
     reduction: str
     total: float
     samples: int
+    metric_totals: Mapping[str, int]
 
     @classmethod
     def of(
-        cls, module: nn.Module, criterion: Criterion, data: FixedData, parameters: Sequence[str] | None
+        cls, module: nn.Module, criterion: Criterion, data: FixedData, parameters: Sequence[str] | str | None
     ) -> "SupervisedTerms":
         """The terms before their preflight: a mean with unit weights, no metrics."""
         space = ParameterSpace.of(module, parameters)
-        return cls(_private_copy(module), criterion, data, space, {}, "mean", 1.0, 1)
+        return cls(_private_copy(module), criterion, data, space, {}, "mean", 1.0, 1, {})
 
     @property
     def size(self) -> int:  # type: ignore[override]
@@ -106,7 +108,7 @@ class SupervisedTerms(Terms):
         criterion = criterion.to(dtype) if isinstance(criterion, nn.Module) else criterion
         return SupervisedTerms(
             module, criterion, _Cast(self.data, dtype), self.space, self.metrics,
-            self.reduction, self.total, self.samples,
+            self.reduction, self.total, self.samples, self.metric_totals,
         )  # fmt: skip
 
 
@@ -128,7 +130,7 @@ class SupervisedChunk(Chunk):
         """The chunk's share of L as a function of the outputs."""
         if self.share == 0.0:
             # A chunk in which every token is ignored: its own mean is 0/0, its share of the whole is nothing.
-            return 0.0 * outputs.sum()
+            return 0.0 * next(tensors_in(outputs)).sum()
         value = self.terms.criterion(outputs, self.targets)
         if not isinstance(value, Tensor) or value.ndim != 0:
             shape = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
@@ -147,8 +149,13 @@ class SupervisedChunk(Chunk):
         """The chunk's share of L(w) and of every metric."""
         outputs = self.outputs(w)
         detached = map_tensors(lambda t: t.detach(), outputs)
-        part = samples_in(self.targets) / self.terms.samples
-        metrics = {name: part * metric(detached, self.targets) for name, metric in self.terms.metrics.items()}
+        shares = {
+            name: weight_in_metric(metric, self.targets) / (self.terms.metric_totals[name] or 1)
+            for name, metric in self.terms.metrics.items()
+        }
+        metrics = {
+            name: shares[name] * metric(detached, self.targets) for name, metric in self.terms.metrics.items()
+        }
         return self.criterion(outputs), metrics
 
 
@@ -167,7 +174,7 @@ class _Cast(FixedData):
 def _private_copy(module: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(module).requires_grad_(False)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ObjectiveError(
             f"a {type(module).__name__} that cannot be copied",
             f"the objective keeps its own copy, so that later changes of mode do not change L(w) ({error})",

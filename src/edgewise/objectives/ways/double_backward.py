@@ -63,7 +63,7 @@ class _KeptGraph(Linearization):
         self.kept_bytes = 0
         self.third_order_trap = False
         self.kept_gradient = torch.zeros_like(w)
-        rest = torch.zeros_like(w)
+        total = torch.zeros_like(w)
         value = torch.zeros((), dtype=w.dtype, device=w.device)
         metrics: dict[str, Tensor] = {}
         keeping = True
@@ -75,7 +75,7 @@ class _KeptGraph(Linearization):
                         loss, shares = chunk.loss_and_metrics(self.leaf)
                         gradient = gradient_of(loss, self.leaf, differentiable=True)
                     self.third_order_trap |= met.met_third_order_trap
-                    # The next chunk is as large as this one: stop before the cap, not behind it.
+                    # A chunk that would cross the cap is let go again, and all that follow it.
                     keeping = self.kept_bytes + meter.bytes <= memory_cap
                 else:
                     loss, shares = chunk.loss_and_metrics(self.leaf)
@@ -84,12 +84,12 @@ class _KeptGraph(Linearization):
                     self.kept_bytes += meter.bytes
                     self.kept_chunks += 1
                     self.kept_gradient = self.kept_gradient + gradient
-                else:
-                    rest += gradient.detach()
+                # Added up in the order of `plain_gradient`, so that both agree to the last bit.
+                total += gradient.detach()
                 value += loss.detach()
                 add_shares(metrics, shares)
                 del loss, gradient
-        self.evaluation = Evaluation(value, self.kept_gradient.detach() + rest, metrics)
+        self.evaluation = Evaluation(value, total, metrics)
 
     def product(self, v: Parameters) -> Parameters:
         with exact_arithmetic():
