@@ -1,0 +1,11 @@
+"""Records → pictures: every figure is a function of measured numbers, which anyone can draw again."""
+
+from edgewise.figures.overview import overview
+from edgewise.figures.save import save
+from edgewise.figures.spectrum import spectrum
+
+__all__ = [
+    "overview",
+    "save",
+    "spectrum",
+]
