@@ -1,0 +1,184 @@
+"""Following the largest eigenvalues of a matrix that changes a little at a time.
+
+The eigenvalue's error is quadratic in the eigenvector's, so yesterday's vectors are nearly today's answer:
+one product a pair, and more only where the error bound asks for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from edgewise.foundation import SettingError, generator
+from edgewise.linalg import BlockKrylov, Eigenpairs, Lanczos, Operator, align
+
+
+# Compared by identity: a tensor does not compare to one truth value.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrackerState:
+    """What the tracker carries from one reading to the next.
+
+    Attributes:
+        block: Ritz vectors as columns, the followed ones first, then the guards; None before the first reading.
+        followed: how many are followed.
+        readings: how many readings were taken.
+        seed: of the fresh directions.
+    """
+
+    block: Tensor | None
+    followed: int
+    readings: int
+    seed: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracker:
+    """The top eigenpairs of a sequence of nearby operators, from a warm start.
+
+    Each reading applies the operator to the last reading's Ritz vectors, guards included, and spends more only
+    while a bound is above `rtol`. A direction that was not followed can overtake those that are: the guards
+    see it coming once they contain any of it, so every `refresh` readings a fresh direction joins them, for
+    one product.
+
+    Attributes:
+        k: how many pairs to follow at least.
+        above: follow also every eigenvalue above this fraction of the critical curvature; pairs come and go
+            as they cross it. None follows just k.
+        rtol: bound of the error of every value, relative to the largest.
+        guards: columns beyond the followed ones, one product each.
+        refresh: readings between fresh directions.
+        max_products_per_pair: the most products a reading may spend, per column.
+
+    Example:
+        >>> from edgewise.linalg import Diagonal
+        >>> tracker = Tracker(k=1)
+        >>> state = tracker.init(seed=0)
+        >>> for top in (5.0, 5.1, 5.2):
+        ...     pairs, state = tracker.read(Diagonal(torch.tensor([1.0, top, 2.0, 0.5])), state)
+        >>> round(float(pairs.values[0]), 3)
+        5.2
+    """
+
+    k: int = 1
+    above: float | None = None
+    rtol: float = 1e-3
+    guards: int = 1
+    refresh: int = 20
+    max_products_per_pair: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("k", self.k, 1), ("guards", self.guards, 0), ("refresh", self.refresh, 1)):
+            if value < least:
+                raise SettingError(f"{name}={value}", f"it has to be at least {least}", f"Type {name}={least}")
+        if not self.rtol > 0:
+            raise SettingError(f"rtol={self.rtol}", "no reading is exact", "Type rtol=1e-3")
+        if self.above is not None and not self.above > 0:
+            raise SettingError(
+                f"above={self.above}", "a fraction of the critical curvature is positive", "Type above=0.8"
+            )
+
+    def init(self, seed: int) -> TrackerState:
+        """Nothing read yet: the first reading starts cold."""
+        return TrackerState(block=None, followed=self.k, readings=0, seed=seed)
+
+    def read(
+        self,
+        operator: Operator,
+        state: TrackerState,
+        critical_curvature: float | None = None,
+        directions: Sequence[Tensor] = (),
+    ) -> tuple[Eigenpairs, TrackerState]:
+        """The top eigenpairs of `operator`, and the state for the next reading.
+
+        Args:
+            operator: near the one of the last reading.
+            state: what `init` or the last reading returned.
+            critical_curvature: what `above` is a fraction of; needed only with it.
+            directions: vectors that a fresh direction is preferably taken from, such as the gradient, which
+                grows along whatever becomes unstable.
+
+        Raises:
+            SettingError: if `above` is set and no critical curvature is given.
+        """
+        threshold = self._threshold(critical_curvature)
+        before = operator.products
+        numbers = generator(state.seed, str(state.readings))
+        followed = min(state.followed, operator.size)
+        if state.block is None:
+            columns = min(followed + self.guards, operator.size)
+            cold = Lanczos().solve(operator, columns, self.rtol, numbers)
+            block, pairs = cold.vectors, _first(cold, followed)
+            values = cold.values
+        else:
+            fresh = self._fresh(operator, state, numbers, directions)
+            tracked = self._solver.solve(
+                operator, torch.cat([state.block, *fresh], 1), followed, self.rtol, numbers
+            )
+            block, pairs, values = tracked.block, tracked.pairs, tracked.ritz_values
+
+        while threshold is not None and followed < operator.size and float(values[-1]) >= threshold:
+            # Even the last column is above the threshold: there may be more. Widen until one is below.
+            followed = block.shape[1]
+            wider = torch.cat([block, _random(operator, numbers)], 1) if followed < operator.size else block
+            tracked = self._solver.solve(operator, wider, followed, self.rtol, numbers)
+            block, pairs, values = tracked.block, tracked.pairs, tracked.ritz_values
+        if threshold is not None:
+            followed = min(max(self.k, int((values >= threshold).sum())), values.shape[0])
+            if followed > pairs.values.shape[0]:
+                tracked = self._solver.solve(operator, block, followed, self.rtol, numbers)
+                block, pairs = tracked.block, tracked.pairs
+            pairs = _first(pairs, followed)
+
+        block = block[:, : followed + self.guards]
+        if state.block is not None:
+            pairs = pairs.with_vectors(align(pairs.vectors, state.block))
+            block = torch.cat([pairs.vectors, block[:, followed:]], 1)
+        pairs = replace(pairs, products=operator.products - before)
+        after = TrackerState(block=block, followed=followed, readings=state.readings + 1, seed=state.seed)
+        return pairs, after
+
+    @property
+    def _solver(self) -> BlockKrylov:
+        return BlockKrylov(max_products_per_pair=self.max_products_per_pair)
+
+    def _threshold(self, critical_curvature: float | None) -> float | None:
+        if self.above is None:
+            return None
+        if critical_curvature is None:
+            raise SettingError(
+                f"above={self.above} and no critical curvature",
+                "it is a fraction of it",
+                "Give critical_curvature=2 / lr, or follow a fixed number with k",
+            )
+        return self.above * critical_curvature
+
+    def _fresh(
+        self, operator: Operator, state: TrackerState, numbers: torch.Generator, directions: Sequence[Tensor]
+    ) -> list[Tensor]:
+        if state.block is None or state.readings % self.refresh or state.block.shape[1] >= operator.size:
+            return []
+        usable = [d for d in directions if bool(torch.isfinite(d).all()) and bool(d.any())]
+        turn = state.readings // self.refresh
+        # Random directions take their turn: the gradient can be blind to a mode by symmetry.
+        choice = turn % (len(usable) + 1)
+        return [usable[choice][:, None] if choice < len(usable) else _random(operator, numbers)]
+
+
+def _first(pairs: Eigenpairs, count: int) -> Eigenpairs:
+    return replace(
+        pairs,
+        values=pairs.values[:count],
+        vectors=pairs.vectors[:, :count],
+        residuals=pairs.residuals[:count],
+        bounds=pairs.bounds[:count],
+        converged=pairs.converged[:count],
+    )
+
+
+def _random(operator: Operator, numbers: torch.Generator) -> Tensor:
+    column = torch.randn(operator.size, 1, generator=numbers, dtype=operator.dtype)
+    return column.to(operator.device)

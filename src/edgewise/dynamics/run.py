@@ -1,0 +1,210 @@
+"""A run: what was measured, what it means, and how to go on."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import xarray as xr
+
+from edgewise.diagnosis import Diagnosis, diagnose
+from edgewise.dynamics.checkpoint import load
+from edgewise.dynamics.fingerprint import fingerprint
+from edgewise.dynamics.loop import descend
+from edgewise.dynamics.outcome import Outcome
+from edgewise.dynamics.progress import Progress, default_progress
+from edgewise.dynamics.recipe import Problem, Recipe
+from edgewise.foundation import JSON, RecordError, SettingError, decode
+from edgewise.objectives import Objective
+from edgewise.records import Record, RecordWriter
+
+CHECKPOINT_SECONDS = 10.0
+"""How often a run saves the state from which it could be resumed."""
+
+
+@final
+class Run:
+    """A recorded run, finished or not.
+
+    Every series is an attribute: `run.sharpness` is the `xarray.DataArray` of that name.
+
+    Attributes:
+        record: the folder it lives in.
+        objective: what it descends; None after opening a run from disk, until it is needed.
+    """
+
+    def __init__(self, record: Record, objective: Objective | None = None, keep_alive: Any = None) -> None:
+        self.record = record
+        self.objective = objective
+        # A run without a store lives in a temporary folder that goes with this object.
+        self._keep_alive = keep_alive
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run."""
+        return self.record.path
+
+    @property
+    def manifest(self) -> Mapping[str, JSON]:
+        """Recipe, seeds, versions, hardware and data source, as written at the start."""
+        return self.record.manifest
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was asked for.
+
+        Raises:
+            NounError: if it names a method, probe or problem that this installation does not have.
+        """
+        recipe: Recipe = decode(self.manifest["recipe"])
+        return recipe
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """All readings so far, labelled (process, step, rank), with units and a `time` coordinate."""
+        dataset = self.record.dataset()
+        formulas = dict(self.manifest["critical_formulas"])
+        if "critical_curvature" in dataset:
+            dataset["critical_curvature"].attrs["formula"] = formulas
+        for name in ("sharpness", "edge_ratio"):
+            if name in dataset:
+                dataset[name].attrs["critical_curvature"] = formulas
+        dataset.attrs.update(name=self.record.name, path=str(self.path))
+        return dataset
+
+    def __getattr__(self, name: str) -> xr.DataArray:
+        if not name.startswith("_"):
+            dataset = self.dataset
+            if name in dataset:
+                return dataset[name]
+            raise AttributeError(
+                f"this run has no series {name!r}; it has {', '.join(map(str, dataset.data_vars))}"
+            )
+        raise AttributeError(name)
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """Why each process ended; empty while the run goes on, or if it was killed."""
+        return {
+            event.process: Outcome(event.kind, event.step, event.text)
+            for event in self.record.events
+            if event.process is not None
+        }
+
+    def verdict(self, process: str | None = None) -> Diagnosis:
+        """Where the run stands in words, with the numbers that this rests on.
+
+        Args:
+            process: which process; None takes the first.
+        """
+        dataset = self.dataset
+        names = [str(name) for name in dataset["process"].values]
+        if process is not None and process not in names:
+            raise SettingError(
+                f"process={process!r}", "the run has no such process", f"Choose from {', '.join(names)}"
+            )
+        one = dataset.sel(process=process or names[0])
+        absent = np.full(one.sizes["step"], np.nan)
+
+        def series(name: str) -> np.ndarray[Any, Any]:
+            if name not in one:
+                return absent
+            values = one[name].isel(rank=0) if "rank" in one[name].dims else one[name]
+            return np.asarray(values.values, dtype=np.float64)
+
+        return diagnose(
+            one["step"].values,
+            series("loss"),
+            series("sharpness"),
+            series("critical_curvature"),
+            bounds=series("sharpness_bound"),
+            formula=self.manifest["critical_formulas"][process or names[0]],
+        )
+
+    def resume(
+        self,
+        steps: int | None = None,
+        *,
+        objective: Objective | None = None,
+        progress: Progress | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> "Run":
+        """Go on from the last checkpoint, as if the run had never stopped: bit for bit.
+
+        Args:
+            steps: how many steps the run shall have **in all**, as in `evolve`; None takes what its recipe
+                says. Typing the same call twice is harmless.
+            objective: what it descends, if that was made by hand and is not in memory any more.
+            progress: what shows the progress; None shows a bar on a terminal.
+            checkpoint_seconds: how often to save the state.
+
+        Raises:
+            RecordError: if the run is being written by another process, has no sound checkpoint, or the
+                objective is not the one it was started with.
+        """
+        recipe = self.recipe
+        checkpoint = self.record.checkpoint()
+        steps = recipe.steps if steps is None else steps
+        if steps < checkpoint.step:
+            raise SettingError(
+                f"steps={steps}",
+                f"the run already has {checkpoint.step} steps, and steps counts from the start",
+                f"Type steps={checkpoint.step + 1000} for a thousand more",
+            )
+        target = self._objective_for(recipe, objective)
+        states = load(checkpoint, target.device)
+        extended = Recipe(
+            processes=recipe.processes,
+            problem=recipe.problem,
+            steps=steps,
+            probes=recipe.probes,
+            until=recipe.until,
+            seed=recipe.seed,
+        )
+        with RecordWriter.reopen(self.path, checkpoint.step) as writer:
+            for complaint in checkpoint.rejected:
+                writer.event(checkpoint.step, None, "damaged checkpoint", str(complaint))
+            descend(
+                extended,
+                target,
+                writer,
+                states,
+                checkpoint.step,
+                progress or default_progress(),
+                checkpoint_seconds,
+            )
+        self.objective = target
+        return self
+
+    def _objective_for(self, recipe: Recipe, given: Objective | None) -> Objective:
+        objective = given or self.objective
+        if objective is None:
+            if not isinstance(recipe.problem, Problem):
+                raise RecordError(
+                    f"resuming {self.path}",
+                    "its objective was made by hand, which a manifest cannot hold",
+                    "Make the same objective again and type run.resume(steps, objective=objective)",
+                )
+            objective = recipe.problem.objective()
+        found, stored = fingerprint(objective), self.manifest["objective"]
+        if found != stored:
+            different = ", ".join(key for key in stored if stored[key] != found.get(key))
+            raise RecordError(
+                f"resuming {self.path}",
+                f"this objective differs from the one the run was started with in its {different}",
+                "Use the same module, initialisation, data, precision and versions (run.manifest says which)",
+            )
+        return objective
+
+    def __repr__(self) -> str:
+        return f"Run({json.dumps(str(self.path))})"
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run from its folder: its readings, its verdict, and the means to resume it.
+
+    Raises:
+        RecordError: if the folder is not a run, is damaged, or was written by a newer edgewise.
+    """
+    return Run(Record.open(path))
