@@ -6,7 +6,7 @@ jump, that begins it, and lasts until the next.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -114,19 +114,26 @@ def _cut_piece(piece: Piece) -> Iterator[_Cut]:
 
 
 def _cut_below(piece: Piece, first: int, last: int, calm_kind: Kind) -> Iterator[_Cut]:
-    """A stretch below the critical curvature: `calm_kind` while the sharpness sinks, then sharpening."""
+    """A stretch below the critical curvature: sharpening while it rises, `calm_kind` before and after."""
     if first == last:
         return
     sharpness = piece.sharpness[first:last]
     smooth = median_filter(sharpness, size=max(1, sharpness.size // 10) | 1, mode="nearest")
-    lowest = int(np.argmin(smooth))
-    if smooth[-1] < _RISE * smooth[lowest]:
-        yield _Cut(calm_kind, int(piece.step[first]), None)
-        return
+    lowest, end = int(np.argmin(smooth)), sharpness.size
+    if smooth[-1] <= _RISE * smooth[lowest]:
+        # It does not rise at its end; it may have risen before, as cross-entropy's does until it is fitted.
+        end = int(np.argmax(smooth))
+        lowest = int(np.argmin(smooth[: end + 1]))
+        if smooth[end] <= _RISE * smooth[lowest] or end - lowest < FEWEST:
+            yield _Cut(calm_kind, int(piece.step[first]), None)
+            return
     if lowest > _SHORT * sharpness.size:
         yield _Cut(calm_kind, int(piece.step[first]), None)
-        first += lowest
-    yield _Cut("sharpening", int(piece.step[first]), None)
+    else:
+        lowest = 0
+    yield _Cut("sharpening", int(piece.step[first + lowest]), None)
+    if end < sharpness.size:
+        yield _Cut(calm_kind, int(piece.step[first + end]), None)
 
 
 def _tile(series: Series, cuts: list[_Cut]) -> tuple[Phase, ...]:
@@ -135,6 +142,8 @@ def _tile(series: Series, cuts: list[_Cut]) -> tuple[Phase, ...]:
     for cut in cuts:
         by_start.setdefault(cut.start, cut)
     ordered = [by_start[start] for start in sorted(by_start)]
+    # The first phase reaches back to the first step, read or not.
+    ordered[0] = replace(ordered[0], start=int(series.step[0]))
     ends = [cut.start - 1 for cut in ordered[1:]] + [int(series.step[-1])]
     return tuple(_phase(series, cut, end) for cut, end in zip(ordered, ends, strict=True))
 

@@ -8,6 +8,8 @@ from edgewise.diagnosis.phase import Evidence, Forecast, Phase
 # A loss this small against its start explains a sharpness that sinks below the edge: the curvature of
 # cross-entropy fades with p(1 − p).
 _FADED = 0.1
+# A crossing this many times further off than the phase has lasted is no forecast.
+_FAR = 10
 
 
 def describe(phases: Sequence[Phase], forecast: Forecast | None, evidence: Evidence, formula: str) -> str:
@@ -69,9 +71,11 @@ def _sharpening(phase: Phase, forecast: Forecast | None, formula: str) -> str:
     )
     if forecast is None:
         return text + f"{_loss_moved(phase)}."
+    if forecast.steps > _FAR * (phase.end - phase.start + 1):
+        return text + f"; at this rate the edge is some {_count(forecast.steps)} steps away."
     return text + (
-        f"; at this rate it reaches the edge in about {forecast.steps} steps "
-        f"({forecast.earliest}–{forecast.latest})."
+        f"; at this rate it reaches the edge in about {_count(forecast.steps)} steps "
+        f"({_count(forecast.earliest)}–{_count(forecast.latest)})."
     )
 
 
@@ -155,6 +159,11 @@ def _spread(phase: Phase, formula: str) -> str:
 def _times(ratio: float | None, formula: str | None = None) -> str:
     number = "unknown" if ratio is None else f"{ratio:.2f}"
     return number if formula is None else f"{number} × {formula}"
+
+
+def _count(steps: int) -> str:
+    """A number of steps to three digits: 295,893 is 296,000."""
+    return f"{round(steps, 3 - len(str(steps))):,}" if steps >= 1000 else str(steps)
 
 
 def _loss_moved(phase: Phase) -> str:
