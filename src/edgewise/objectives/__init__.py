@@ -1,7 +1,9 @@
 """L(w) as a black box with derivatives."""
 
+from edgewise.objectives.differences import DerivativeCheck
 from edgewise.objectives.objective import Objective
 from edgewise.objectives.point import Point
+from edgewise.objectives.selfcheck import SelfCheck, selfcheck
 from edgewise.objectives.supervised import SupervisedChunk, SupervisedTerms
 from edgewise.objectives.ways import (
     CentralDifference,
@@ -13,12 +15,15 @@ from edgewise.objectives.ways import (
 
 __all__ = [
     "CentralDifference",
+    "DerivativeCheck",
     "DoubleBackward",
     "Evaluation",
     "ForwardOverReverse",
     "Objective",
     "Point",
+    "SelfCheck",
     "SupervisedChunk",
     "SupervisedTerms",
     "Way",
+    "selfcheck",
 ]
