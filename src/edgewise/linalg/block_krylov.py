@@ -52,7 +52,7 @@ class BlockKrylov:
         davidson1975iterative
     """
 
-    max_products_per_pair: float = 4.0
+    max_products_per_pair: float | int = 4
 
     def solve(
         self,
@@ -88,13 +88,13 @@ class BlockKrylov:
         generator = generator or torch.Generator().manual_seed(0)
         basis = KrylovBasis(operator, block, capacity=budget)
 
-        ritz = basis.ritz(k, rtol)
+        ritz = basis.ritz(k, rtol, guards=columns - k)
         while basis.products < budget and (basis.closed < k or bool(ritz.unfinished.any())):
             if bool(ritz.unfinished.any()):
                 basis.close(ritz.residual_direction)
             else:
                 basis.close_random(generator)
-            ritz = basis.ritz(k, rtol)
+            ritz = basis.ritz(k, rtol, guards=columns - k)
 
         kept = min(columns, basis.closed)
         vectors = basis.vectors(ritz, kept)

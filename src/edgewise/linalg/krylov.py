@@ -63,8 +63,14 @@ class Ritz:
 
     @property
     def residual_direction(self) -> Tensor:
-        """The open direction that holds most of the unfinished pairs' residuals: for one, its residual."""
-        directions: Tensor = torch.linalg.svd(self.outside[:, : self.bounds.shape[0]][:, self.unfinished])[0]
+        """The open direction that holds most of the residuals standing between the bounds and the tolerance.
+
+        They are those of the unfinished pairs and of every pair that may yet turn out above one of them. For
+        a single pair it is its residual.
+        """
+        reaches = self.values + self.outside.norm(dim=0)
+        lowest = self.values[: self.bounds.shape[0]][self.unfinished].min()
+        directions: Tensor = torch.linalg.svd(self.outside[:, reaches > lowest])[0]
         return directions[:, 0]
 
 
@@ -137,20 +143,29 @@ class KrylovBasis:
         self.close(torch.eye(self.open, dtype=torch.float64)[-1])
 
     def close_random(self, generator: torch.Generator) -> None:
-        """Apply A to a random direction orthogonal to the whole basis, or to an open one if none is left."""
-        if self._width < self._operator.size:
-            self._append(random_vector(self._operator, generator))
-        self.close_last()
+        """Apply A to a random direction orthogonal to the closed ones.
 
-    def ritz(self, wanted: int, rtol: float) -> Ritz:
-        """Solve the projected problem and judge the `wanted` largest pairs (fewer, while there are fewer)."""
+        It has its share of the open directions too: the residual of two mixed eigenvectors points along the
+        very copy that is missing.
+        """
+        coefficients = self._append(random_vector(self._operator, generator))
+        self.close(coefficients[self._closed :])
+
+    def ritz(self, wanted: int, rtol: float, guards: int = 0) -> Ritz:
+        """Solve the projected problem and judge the `wanted` largest pairs (fewer, while there are fewer).
+
+        Args:
+            wanted: how many to judge.
+            rtol: the tolerance, relative to the largest of them in magnitude.
+            guards: how many pairs after them are expected to be eigenpairs too, and may share their cluster.
+        """
         m = self._closed
         T = self._projection[:m, :m]
         values, coefficients = torch.linalg.eigh((T + T.T) / 2)
         values, coefficients = values.flip(0), coefficients.flip(1)
         outside = self._projection[m : self._width, :m] @ coefficients
         floor = rounding(values, self._operator.dtype)
-        bounds = error_bounds(values, outside.norm(dim=0), min(wanted, m)) + floor
+        bounds = error_bounds(values, outside.norm(dim=0), min(wanted + guards, m))[:wanted] + floor
         return Ritz(values, coefficients, outside, bounds, rtol * float(values[:wanted].abs().max()), floor)
 
     def restart(self, ritz: Ritz, keep: int) -> None:
@@ -204,11 +219,14 @@ class KrylovBasis:
 
     def _record(self, j: int, image: Tensor) -> None:
         """Write the product of closed direction j as column j of the projection."""
-        coefficients = self._append(image)
+        # Below the rounding errors of larger products there is no direction, only noise.
+        coefficients = self._append(image, scale=float(self._projection.abs().max()))
         self._projection[: coefficients.shape[0], j] = coefficients
 
-    def _append(self, w: Tensor) -> Tensor:
+    def _append(self, w: Tensor, scale: float = 0.0) -> Tensor:
         """Make `w` orthogonal to the basis, in place, and add what is left as an open direction.
+
+        Nothing is added where what is left is rounding error, relative to `w` or to `scale`.
 
         Returns:
             The coefficients of `w` in the basis, the new direction's last if there is one.
@@ -228,7 +246,7 @@ class KrylovBasis:
             w.addmv_(W.T, h, alpha=-1)
             coefficients += h.cpu().double()
         rest = float(w.norm())
-        if self._width == self._operator.size or rest <= 10 * torch.finfo(w.dtype).eps * norm:
+        if self._width == self._operator.size or rest <= 10 * torch.finfo(w.dtype).eps * max(norm, scale):
             return coefficients
         if self._width == self._basis.shape[0]:
             self._grow()

@@ -16,8 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, final
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
@@ -94,13 +94,13 @@ class Operator(ABC):
         """The same operator for SciPy: NumPy arrays in and out. Its products are counted here."""
         numpy_dtype = torch.empty(0, dtype=self.dtype).numpy().dtype
 
-        def inward(array: "np.ndarray[Any, Any]") -> Tensor:
+        def inward(array: NDArray[Any]) -> Tensor:
             return torch.tensor(array, dtype=self.dtype, device=self.device)
 
-        def matvec(v: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        def matvec(v: NDArray[Any]) -> NDArray[Any]:
             return self.matvec(inward(v.reshape(-1))).cpu().numpy()
 
-        def matmat(V: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        def matmat(V: NDArray[Any]) -> NDArray[Any]:
             return self.matmat(inward(V)).cpu().numpy()
 
         shape = (self.size, self.size)
@@ -114,7 +114,7 @@ class Operator(ABC):
     def __add__(self, other: "Operator") -> "Sum":
         return Sum(self, other)
 
-    def __mul__(self, factor: float) -> "Scaled":
+    def __mul__(self, factor: float | int) -> "Scaled":
         return Scaled(self, factor)
 
     __rmul__ = __mul__
@@ -219,7 +219,7 @@ class Sum(Operator):
 class Scaled(Operator):
     """The multiple c A."""
 
-    def __init__(self, operator: Operator, factor: float) -> None:
+    def __init__(self, operator: Operator, factor: float | int) -> None:
         super().__init__(operator.size, operator.dtype, operator.device)
         self._operator, self._factor = operator, factor
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from edgewise.foundation import Block, Vector
+from edgewise.foundation import Vector
 
 
 @final
@@ -75,7 +75,7 @@ class Eigenpairs:
         # A stored status comes back as its word.
         object.__setattr__(self, "status", Status(self.status))
 
-    def with_vectors(self, vectors: Block) -> "Eigenpairs":
+    def with_vectors(self, vectors: Float[Tensor, "size k"]) -> "Eigenpairs":
         """The same pairs with other signs of their vectors."""
         return replace(self, vectors=vectors)
 
@@ -110,7 +110,7 @@ class Estimate:
         return _plus_minus(self.value, self.standard_error)
 
 
-def align(vectors: Block, reference: Block) -> Block:
+def align(vectors: Float[Tensor, "size k"], reference: Float[Tensor, "size block"]) -> Float[Tensor, "size k"]:
     """`vectors` with their signs changed to agree with `reference`, so that a mode keeps its sign.
 
     Columns are paired so that the sum of |overlaps| is largest, not by rank: when two close eigenvalues

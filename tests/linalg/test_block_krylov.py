@@ -1,0 +1,128 @@
+"""Tracking from a warm start: what it costs, what it promises, and blocks that are no good."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from edgewise.foundation import SettingError
+from edgewise.linalg import BlockKrylov, Lanczos, Status
+from reference.matrices import SPECTRA, as_operator, drifting, eigenvalues, spectrum, with_spectrum
+
+BELOW = torch.linspace(30, 8, 12)
+EDGES = {
+    "separated": torch.cat([torch.tensor([100.0, 62, 40]), BELOW]).double(),
+    "crowded": torch.cat([torch.tensor([100.0, 99, 98]), BELOW]).double(),
+    "crowded past the wanted": torch.cat([torch.tensor([100, 99.9, 99.8, 99.7]), BELOW]).double(),
+}
+
+
+def follow(
+    outliers: Tensor, drift: float, guards: int, dtype: torch.dtype = torch.float64, steps: int = 8
+) -> tuple[float, float]:
+    """Products a pair a step, and the largest error relative to the largest eigenvalue."""
+    operators = drifting(outliers, 2000, drift, steps + 1, dtype)
+    cold = Lanczos().solve(operators[0], 3 + guards, 1e-5, torch.Generator().manual_seed(0))
+    block, products, worst = cold.vectors, 0, 0.0
+    for operator in operators[1:]:
+        tracked = BlockKrylov().solve(operator, block, 3, 1e-3)
+        assert tracked.pairs.products == operator.products
+        assert tracked.pairs.status is Status.CONVERGED
+        errors = outliers[:3] - tracked.pairs.values.double()
+        assert (errors.abs() <= tracked.pairs.bounds).all()
+        products += tracked.pairs.products
+        worst = max(worst, float(errors.abs().max() / outliers[0]))
+        block = tracked.block
+    return products / (3 * steps), worst
+
+
+@pytest.mark.parametrize("guards", [0, 1])
+@pytest.mark.parametrize("drift", [1e-3, 1e-2])
+@pytest.mark.parametrize("name", EDGES)
+def test_a_slow_drift_costs_less_than_two_products_a_pair(name: str, drift: float, guards: int) -> None:
+    products, error = follow(EDGES[name], drift, guards)
+    assert products <= 2
+    assert error <= 1e-3
+
+
+def test_single_precision_costs_the_same() -> None:
+    products, error = follow(EDGES["crowded"], 1e-2, guards=1, dtype=torch.float32)
+    assert products <= 2
+    assert error <= 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_from_the_exact_vectors_it_takes_a_product_a_column(name: str, dtype: torch.dtype) -> None:
+    A = with_spectrum(SPECTRA[name], dtype)
+    k = min(3, len(A))
+    exact = torch.linalg.eigh(A.double())[1].flip(1)[:, :k].to(dtype)
+    tracked = BlockKrylov().solve(as_operator(A), exact, k, 1e-4)
+    assert tracked.pairs.products == k
+    errors = (tracked.pairs.values - eigenvalues(A)[:k]).abs()
+    assert (errors <= tracked.pairs.bounds + 1e-14 * eigenvalues(A).abs().max()).all()
+
+
+def test_from_nowhere_it_is_a_block_krylov_method() -> None:
+    A = with_spectrum(SPECTRA["triple"])
+    random = torch.randn(len(A), 4, generator=torch.Generator().manual_seed(0)).double()
+    tracked = BlockKrylov(max_products_per_pair=20).solve(as_operator(A), random, 3, 1e-6)
+    assert tracked.pairs.status is Status.CONVERGED
+    assert_close(tracked.pairs.values, eigenvalues(A)[:3], rtol=1e-6, atol=0.0)
+    assert tracked.block.shape == (len(A), 4)
+    assert_close(tracked.block[:, :3], tracked.pairs.vectors)
+    assert_close(tracked.ritz_values[:3], tracked.pairs.values)
+
+
+def test_an_overtaking_eigenvalue_is_already_among_the_guards() -> None:
+    A = with_spectrum(spectrum(10, 9, 8))
+    vectors = torch.linalg.eigh(A)[1].flip(1)[:, :3]
+    overtaken = A + 5 * torch.outer(vectors[:, 2], vectors[:, 2])
+    tracked = BlockKrylov().solve(as_operator(overtaken), vectors, 2, 1e-6)
+    assert_close(tracked.pairs.values, torch.tensor([13.0, 10.0]).double())
+    assert_close(tracked.pairs.vectors[:, 0].dot(vectors[:, 2]).abs(), torch.tensor(1.0).double())
+
+
+def test_a_budget_that_runs_out_is_admitted() -> None:
+    A = with_spectrum(SPECTRA["crowded"])
+    random = torch.randn(len(A), 3, generator=torch.Generator().manual_seed(0)).double()
+    tracked = BlockKrylov(max_products_per_pair=2).solve(as_operator(A), random, 3, 1e-8)
+    assert tracked.pairs.status is Status.BUDGET
+    assert tracked.pairs.products == 6
+    assert not tracked.pairs.converged.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dependent_columns_are_replaced(dtype: torch.dtype) -> None:
+    A = with_spectrum(spectrum(10, 9, 8), dtype)
+    top = torch.linalg.eigh(A)[1].flip(1)[:, :1]
+    tracked = BlockKrylov(max_products_per_pair=10).solve(as_operator(A), top.expand(-1, 3), 3, 1e-4)
+    assert tracked.pairs.status is Status.CONVERGED
+    assert_close(tracked.pairs.values.double(), eigenvalues(A)[:3], rtol=1e-4, atol=0.0)
+
+
+def test_the_whole_space_is_complete() -> None:
+    A = with_spectrum(torch.linspace(-1, 1, 6, dtype=torch.float64))
+    tracked = BlockKrylov().solve(as_operator(A), torch.eye(6, 2).double(), 2, 1e-9)
+    assert tracked.pairs.status is Status.COMPLETE
+    assert tracked.pairs.products == 6
+
+
+def test_the_block_is_left_alone() -> None:
+    block = torch.randn(153, 3, generator=torch.Generator().manual_seed(0)).double()
+    before = block.clone()
+    BlockKrylov().solve(as_operator(with_spectrum(SPECTRA["crowded"])), block, 3, 1e-3)
+    assert torch.equal(block, before)
+
+
+def test_a_block_with_fewer_columns_than_pairs_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"153 rows and at least 3 columns on cpu"):
+        BlockKrylov().solve(as_operator(with_spectrum(SPECTRA["crowded"])), torch.ones(153, 2).double(), 3, 1e-3)
+
+
+@pytest.mark.parametrize("products", [0.5, float("nan")])
+def test_less_than_a_product_a_column_is_refused(products: float) -> None:
+    with pytest.raises(SettingError, match="every column of the block takes at least one product"):
+        BlockKrylov(max_products_per_pair=products).solve(
+            as_operator(with_spectrum(SPECTRA["crowded"])), torch.ones(153, 1).double(), 1, 1e-3
+        )
