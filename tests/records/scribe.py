@@ -43,9 +43,9 @@ def write(root: str, progress: str, seed: int, pace: float) -> None:
             os.write(notes, NOTE.pack(step, time.monotonic(), CHECKPOINT))
         writer.append("gd", step, {"loss": 1.0 / (step + 1), "sharpness": [step + 0.5] * (1 + step % 3)})
         os.write(notes, NOTE.pack(step, time.monotonic(), ROW))
-        # Steps of very different length, as when a spectrum is measured now and then.
-        if chance.random() < 0.005:
-            time.sleep(0.6)
+        # Now and then a step takes longer than what a kill may cost, so that rows wait with none to follow.
+        if chance.random() < 0.004:
+            time.sleep(1.5)
         elif pace:
             time.sleep(chance.random() * pace)
 

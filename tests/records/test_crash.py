@@ -79,15 +79,18 @@ def test_a_process_killed_at_random_moments_leaves_a_run_to_go_on_with(tmp_path:
     chance = random.Random(0)
     lives = [(life, chance.choice([0.0, 0.001, 0.004]), chance.uniform(0.0, 2.0)) for life in range(12)]
     lives[0], lives[4] = (0, 0.0, 0.004), (4, 0.0, 0.02)  # while it is being created
-    judged = 0
+    assert sum(seconds > 1.1 for *_, seconds in lives) >= 3  # kills late enough for the promise to mean something
     for life, pace, seconds in lives:
         # Four lives a run: started, and three times resumed.
         root, progress = tmp_path / f"store{life // 4}", tmp_path / f"progress{life}"
         pid = start(root, progress, life, pace)
+        while seconds > 1.0 and not notes_in(progress):
+            time.sleep(0.01)  # a busy machine may take long to start; this kill is about what was written
         time.sleep(seconds)
         killed = kill(pid)
         notes = notes_in(progress)
         if not root.exists():
+            assert not notes
             continue
         listing = list_records(root)
         assert listing.broken == ()
@@ -110,8 +113,7 @@ def test_a_process_killed_at_random_moments_leaves_a_run_to_go_on_with(tmp_path:
             assert rows >= newest.step  # a checkpoint vouches for the rows before it
         else:
             assert not handed_over
-        judged += bool(safe)
-    assert judged >= 3  # kills late enough for the promise to mean something
+        assert safe or seconds < 1.1
 
     for store in tmp_path.glob("store*"):
         for record in list_records(store).records:

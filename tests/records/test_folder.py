@@ -2,13 +2,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from edgewise.foundation import RecordError
 from edgewise.records import Record, RecordWriter
-from edgewise.records.folder import put
+from edgewise.records.folder import put, writer_of
 
 HOLD = """
 import sys, time
@@ -57,16 +58,21 @@ def test_a_second_writer_in_the_same_process_is_refused(run: Path) -> None:
 
 
 def test_readers_asking_who_writes_do_not_keep_a_writer_out(run: Path) -> None:
-    asking = "import sys\nfrom edgewise.records.folder import writer_of\nfrom pathlib import Path\n"
-    asking += "print('asking', flush=True)\nwhile True: writer_of(Path(sys.argv[1]))"
-    with subprocess.Popen([sys.executable, "-c", asking, str(run)], stdout=subprocess.PIPE) as other:
-        try:
-            assert other.stdout is not None
-            other.stdout.readline()
-            for _ in range(20):
-                RecordWriter.reopen(run, 5).close()
-        finally:
-            other.kill()
+    gone = threading.Event()
+
+    def ask() -> None:
+        while not gone.is_set():
+            writer_of(run)
+
+    # Each question opens the lock anew, so a thread stands in the way as another process would.
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(20):
+            RecordWriter.reopen(run, 5).close()
+    finally:
+        gone.set()
+        asking.join()
 
 
 def test_a_run_without_a_lock_file_has_no_writer(run: Path) -> None:

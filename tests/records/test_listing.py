@@ -96,5 +96,23 @@ def test_an_empty_store(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_says_why(root: Path, three: list[Path]) -> None:
     (root / "figures").mkdir()
-    with pytest.raises(RecordError, match="it is not a run"):
-        find_record(root / "figures", root)
+    for text in (root / "figures", "figures"):
+        with pytest.raises(RecordError, match="it is not a run"):
+            find_record(text, root)
+
+
+def test_a_broken_run_asked_for_by_name_says_why(root: Path, three: list[Path]) -> None:
+    (three[0] / "run.json").write_text("{")
+    with pytest.raises(RecordError, match="it is not JSON"):
+        find_record(three[0].name, root)
+
+
+def test_a_folder_of_ones_own_does_not_hide_a_run(
+    root: Path, three: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root.parent / "digits").mkdir()
+    monkeypatch.chdir(root.parent)
+    assert find_record("digits", "runs").name == three[0].name
+    assert find_record(f"runs/{three[1].name}", "elsewhere").name == three[1].name
+    monkeypatch.chdir(root)
+    assert find_record(three[1].name, "elsewhere").name == three[1].name

@@ -8,6 +8,7 @@ import pytest
 from conftest import LOSS, TOP
 from edgewise.foundation import RecordError
 from edgewise.records import Record, RecordWriter, Series
+from edgewise.records.series_reader import ask
 
 
 def test_the_dataset_has_the_shape_that_others_rely_on(root: Path) -> None:
@@ -121,3 +122,17 @@ def test_a_file_that_another_program_keeps_locked(run: Path, monkeypatch: pytest
     finally:
         other.close()
     RecordWriter.reopen(run, 5).close()
+
+
+def test_a_writer_that_comes_while_a_finished_run_is_read_is_noticed(run: Path) -> None:
+    asked = 0
+
+    def question(connection: sqlite3.Connection) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            RecordWriter.reopen(run, 5).close()
+        return connection.execute("SELECT count(*) FROM readings").fetchone()[0]
+
+    assert ask(run / "series.sqlite", question) == 5
+    assert asked == 2

@@ -1,5 +1,6 @@
 """The runs below a folder, and which of them a reader means."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -54,8 +55,10 @@ def find_record(text: str | Path, root: str | Path) -> Record:
     Raises:
         RecordError: if none or several match (the sentence lists them), or the run does not open.
     """
-    if Path(text).is_dir():
+    if os.sep in str(text) or (Path(text) / MANIFEST).exists():
         return Record.open(text)
+    if (Path(root) / text).is_dir():
+        return Record.open(Path(root) / text)
     records = {record.name: record for record in list_records(root).records}
     names = list(records)
     if not names:

@@ -30,12 +30,12 @@ def read_dataset(path: Path) -> xr.Dataset:
     Dimensions are process, step and those the series declare (counted from 1); what was not read is
     NaN. A series named `time` is a coordinate.
     """
-    return _ask(path, _dataset)
+    return ask(path, _dataset)
 
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """All events, in the order of their steps."""
-    return _ask(
+    return ask(
         path,
         lambda connection: tuple(
             Event(*row)
@@ -96,7 +96,7 @@ def _table(connection: sqlite3.Connection, columns: list[str]) -> Float[ndarray,
     return np.concatenate(blocks)
 
 
-def _ask(path: Path, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+def ask(path: Path, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
     """Put `question` to the file, without ever writing into its folder where nobody is writing already."""
     doing = "reading"
     if not path.exists():
