@@ -2,7 +2,7 @@
 
 from edgewise.dynamics.events import AccuracyAbove, Diverged, EdgeHeld, Event, LossBelow, NonFinite
 from edgewise.dynamics.evolve import evolve
-from edgewise.dynamics.frame import Frame, Readings
+from edgewise.dynamics.frame import Frame, Past, Readings
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.probes import (
     Accuracy,
@@ -35,6 +35,7 @@ __all__ = [
     "MidpointSharpness",
     "NonFinite",
     "Outcome",
+    "Past",
     "Probe",
     "Problem",
     "ProcessState",

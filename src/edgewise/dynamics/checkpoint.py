@@ -11,15 +11,15 @@ from edgewise.foundation import decode, encode
 from edgewise.records import Checkpoint, RecordWriter
 
 
-def save(writer: RecordWriter, step: int, states: Mapping[str, ProcessState]) -> None:
-    """Write the states before `step`."""
+def save(writer: RecordWriter, step: int, steps: int, states: Mapping[str, ProcessState]) -> None:
+    """Write the states before `step`, on the way to `steps`."""
     tensors: dict[str, Tensor] = {}
-    tree = encode(dict(states), tensors)
+    tree = encode({"steps": steps, "processes": dict(states)}, tensors)
     writer.checkpoint(step, tensors, json.dumps(tree))
 
 
-def load(checkpoint: Checkpoint, device: torch.device) -> dict[str, ProcessState]:
-    """Read them back onto `device`, bit for bit."""
+def load(checkpoint: Checkpoint, device: torch.device) -> tuple[int, dict[str, ProcessState]]:
+    """Read back where the run was going, and the states, onto `device` and bit for bit."""
     tensors = {name: tensor.to(device) for name, tensor in checkpoint.tensors.items()}
-    states: dict[str, ProcessState] = decode(json.loads(checkpoint.state), tensors)
-    return states
+    tree = decode(json.loads(checkpoint.state), tensors)
+    return tree["steps"], tree["processes"]

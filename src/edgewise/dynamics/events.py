@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from edgewise.dynamics.frame import Readings
 from edgewise.dynamics.outcome import Outcome
@@ -16,9 +16,15 @@ from edgewise.foundation import SettingError
 
 
 class Event(ABC):
-    """A reason to stop."""
+    """A reason to stop.
+
+    Attributes:
+        reads: the series that it looks at; a run without one of them is refused.
+    """
 
     __slots__ = ()
+
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def init(self) -> Any:
         """What it remembers before the first step; None for nothing."""
@@ -33,6 +39,8 @@ class Event(ABC):
 @dataclass(frozen=True, slots=True)
 class NonFinite(Event):
     """The loss is NaN or infinite. Every run stops there, asked to or not."""
+
+    reads: ClassVar[tuple[str, ...]] = ("loss",)
 
     def check(self, step: int, readings: Readings, state: Any) -> tuple[Outcome | None, Any]:
         """Stop if the loss is not a number."""
@@ -52,6 +60,7 @@ class Diverged(Event):
     """
 
     factor: float = 1e4
+    reads: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __post_init__(self) -> None:
         if not self.factor > 1:
@@ -65,9 +74,9 @@ class Diverged(Event):
         if loss is None:
             return None, state
         first = loss if state is None else state
-        if not abs(loss) > self.factor * max(abs(first), 1e-300):
+        if not loss > self.factor * max(abs(first), 1e-300):
             return None, first
-        sentence = f"Stopped at step {step}: diverged, the loss is {loss:.3g}, {self.factor:g} times its start."
+        sentence = f"Stopped at step {step}: diverged, the loss is {loss:.3g}, more than {self.factor:g} times its start."
         return Outcome("diverged", step, sentence), first
 
 
@@ -77,6 +86,7 @@ class LossBelow(Event):
     """The loss has fallen below a goal."""
 
     goal: float
+    reads: ClassVar[tuple[str, ...]] = ("loss",)
 
     def check(self, step: int, readings: Readings, state: Any) -> tuple[Outcome | None, Any]:
         """Stop if the loss is below the goal."""
@@ -92,6 +102,7 @@ class AccuracyAbove(Event):
     """The training accuracy has risen above a goal. References: cohen2021gradient (0.99)."""
 
     goal: float = 0.99
+    reads: ClassVar[tuple[str, ...]] = ("accuracy",)
 
     def check(self, step: int, readings: Readings, state: Any) -> tuple[Outcome | None, Any]:
         """Stop if the accuracy is above the goal."""
@@ -112,6 +123,7 @@ class EdgeHeld(Event):
 
     steps: int = 1000
     leave: float = 0.8
+    reads: ClassVar[tuple[str, ...]] = ("edge_ratio",)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

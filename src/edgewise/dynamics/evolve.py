@@ -1,8 +1,11 @@
 """The verb."""
 
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,11 @@ from edgewise.dynamics.fingerprint import fingerprint
 from edgewise.dynamics.loop import descend
 from edgewise.dynamics.observation import declare
 from edgewise.dynamics.probes import Accuracy, Loss, Probe
-from edgewise.dynamics.process import ProcessState
+from edgewise.dynamics.process import begin
 from edgewise.dynamics.progress import Progress, default_progress
 from edgewise.dynamics.recipe import Problem, Recipe
 from edgewise.dynamics.run import CHECKPOINT_SECONDS, Run
-from edgewise.foundation import EdgewiseError, SettingError, derive_seed, encode
+from edgewise.foundation import EdgewiseError, SettingError, decode, encode
 from edgewise.methods import Method
 from edgewise.objectives import Objective
 from edgewise.records import Record, RecordWriter, provenance
@@ -73,37 +76,28 @@ def evolve(
         problem=problem if isinstance(problem, Problem) else None,
         steps=steps,
         probes=_with_loss(probes),
-        until=tuple(dict.fromkeys((NonFinite(), *until))),
+        until=(NonFinite(), *until),
         seed=seed,
     )
     _check(recipe)
     objective = problem.objective() if isinstance(problem, Problem) else problem
-    folder = tempfile.TemporaryDirectory(prefix="edgewise-") if store is None else None
-    states = {
-        process: ProcessState(
-            w=objective.start,
-            start=objective.start,
-            history=(),
-            method=method.init(objective.start),
-            time=0.0,
-            probes=tuple(
-                probe.init(objective, derive_seed(seed, process, type(probe).__name__)) for probe in recipe.probes
-            ),
-            events=tuple(event.init() for event in recipe.until),
-        )
-        for process, method in recipe.processes.items()
-    }
-    root = Path(folder.name) if folder is not None else Path(store or ".")
-    with RecordWriter.create(root, name or _slug(recipe), _manifest(recipe, objective)) as writer:
-        declare(writer, recipe)
-        descend(recipe, objective, writer, states, 0, progress or default_progress(), checkpoint_seconds)
-    return Run(Record.open(writer.path), objective, folder)
+    with ExitStack() as folder:
+        if store is None:
+            store = tempfile.mkdtemp(prefix="edgewise-")
+            folder.callback(shutil.rmtree, store, ignore_errors=True)
+        states = begin(recipe, objective)
+        with RecordWriter.create(store, name or _slug(recipe), _manifest(recipe, objective)) as writer:
+            declare(writer, recipe)
+            descend(recipe, objective, writer, states, 0, progress or default_progress(), checkpoint_seconds)
+        run = Run(Record.open(writer.path), objective)
+        # A run without a store lives in a folder that goes with it.
+        weakref.finalize(run, folder.pop_all().close)
+    return run
 
 
 def _with_loss(probes: Sequence[Probe]) -> tuple[Probe, ...]:
-    own = tuple(dict.fromkeys(probes))
-    extra = [p for p in (Loss(), Accuracy()) if not any(type(p) is type(q) for q in own)]
-    return (*extra, *own)
+    extra = [probe for probe in (Loss(), Accuracy()) if not any(type(probe) is type(own) for own in probes)]
+    return (*extra, *probes)
 
 
 def _check(recipe: Recipe) -> None:
@@ -119,17 +113,26 @@ def _check(recipe: Recipe) -> None:
             "a series holds one reading a step",
             "Keep one of them, or read them in two runs",
         )
+    for event in recipe.until:
+        for series in event.reads:
+            if series not in names:
+                raise SettingError(
+                    f"until {type(event).__name__} without a probe that reads {series}",
+                    "it would never happen",
+                    "Add one to probes, such as Sharpness()" if series == "edge_ratio" else "Add one to probes",
+                )
 
 
 def _manifest(recipe: Recipe, objective: Objective) -> dict[str, Any]:
     """Everything that is needed to understand the run, and to run it again."""
     try:
         tree = encode(recipe)
+        decode(tree)
     except EdgewiseError as error:
         raise SettingError(
-            "a probe, event or method that cannot be written into the manifest",
-            str(error).rstrip("."),
-            "Make it a frozen dataclass at the top level of a module",
+            "a run whose recipe cannot be written into its manifest and read back",
+            f"{error.given}: {error.why}",
+            "Make every method, probe, event and problem a frozen dataclass at the top level of a module",
         ) from error
     return {
         "recipe": tree,

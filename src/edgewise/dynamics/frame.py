@@ -13,6 +13,21 @@ Readings = Mapping[str, float | Sequence[float]]
 """Named numbers read at one step; a sequence runs along the series' extra dimension."""
 
 
+# Compared by identity: a tensor does not compare to one truth value.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Past:
+    """An earlier point of a process.
+
+    Attributes:
+        w: the point.
+        critical_curvature: where the method lost stability at the step size of the step taken from it.
+    """
+
+    w: Tensor
+    critical_curvature: float
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -34,7 +49,7 @@ class Frame:
     time: float
     w: Parameters
     start: Parameters
-    history: tuple[Tensor, ...]
+    history: tuple[Past, ...]
     point: Point
     objective: Objective
     step_size: float

@@ -18,13 +18,16 @@ class Interrupt:
 def listening() -> Iterator[Interrupt]:
     """Turn the first SIGINT or SIGTERM into a request to stop; the second acts as it did before.
 
-    Outside the main thread signals cannot be caught, and nothing is changed.
+    Outside the main thread signals cannot be caught, and nothing is changed; nor for a signal that is being
+    ignored, as SIGINT is by a job in the background.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # None is a handler that was not set from Python, and could not be put back.
+    before = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def request(number: int, frame: FrameType | None) -> None:
         interrupt.requested = True

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import final
 
 from edgewise.dynamics.checkpoint import save
@@ -25,49 +24,43 @@ def descend(
     step: int,
     progress: Progress,
     checkpoint_seconds: float,
-) -> Mapping[str, ProcessState]:
+) -> None:
     """Read and step all processes that go on, from `step` until `recipe.steps`.
 
     Every row is read before its step is taken, the last one too: a run of n steps has n + 1 rows. States
     are saved as they were before the row was read, so that resuming reads it again, alike.
-
-    Returns:
-        The states at the end, each with its outcome.
     """
     remember = max((probe.history for probe in recipe.probes), default=0)
-    states = dict(states)
     clock = _Clock(checkpoint_seconds)
     progress.begin(step, recipe.steps)
     try:
         with listening() as interrupt:
             while True:
-                before = dict(states)
+                before, states = states, dict(states)
                 if clock.due():
-                    save(writer, step, before)
-                points: dict[str, Point] = {}
+                    save(writer, step, recipe.steps, before)
+                going: dict[str, Point] = {}
                 rows: dict[str, Readings] = {}
-                for name, state in states.items():
+                for name, state in before.items():
                     if state.outcome is None:
-                        states[name], points[name], rows[name] = observe(
-                            recipe, name, step, state, objective, writer
-                        )
+                        states[name], point, rows[name] = observe(recipe, name, step, state, objective, writer)
+                        outcome = states[name].outcome
+                        if outcome is None:
+                            going[name] = point
+                        else:
+                            writer.event(step, name, outcome.kind, outcome.sentence)
                 progress.row(step, rows)
-                going = [name for name, state in states.items() if state.outcome is None]
-                if step >= recipe.steps or interrupt.requested or not going:
+                if not going or step >= recipe.steps or interrupt.requested:
                     break
-                for name in going:
-                    states[name] = advance(recipe.processes[name], states[name], points[name].gradient, remember)
+                for name, point in going.items():
+                    states[name] = advance(recipe.processes[name], states[name], point.gradient, remember)
                 step += 1
-        save(writer, step, before)
+            save(writer, step, recipe.steps, before)
     finally:
         progress.end()
     for name in going:
-        states[name] = replace(states[name], outcome=_last(step, recipe.steps))
-    for name in points:
-        outcome = states[name].outcome
-        if outcome is not None:
-            writer.event(step, name, outcome.kind, outcome.sentence)
-    return states
+        outcome = _last(step, recipe.steps)
+        writer.event(step, name, outcome.kind, outcome.sentence)
 
 
 def _last(step: int, steps: int) -> Outcome:

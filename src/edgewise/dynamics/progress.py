@@ -70,6 +70,7 @@ class ProgressBar(Progress):
         """Leave the last line standing."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
 
 def default_progress() -> Progress:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -12,7 +13,9 @@ from edgewise.diagnosis import Diagnosis, diagnose
 from edgewise.dynamics.checkpoint import load
 from edgewise.dynamics.fingerprint import fingerprint
 from edgewise.dynamics.loop import descend
+from edgewise.dynamics.observation import declare
 from edgewise.dynamics.outcome import Outcome
+from edgewise.dynamics.process import begin
 from edgewise.dynamics.progress import Progress, default_progress
 from edgewise.dynamics.recipe import Problem, Recipe
 from edgewise.foundation import JSON, RecordError, SettingError, decode
@@ -34,11 +37,9 @@ class Run:
         objective: what it descends; None after opening a run from disk, until it is needed.
     """
 
-    def __init__(self, record: Record, objective: Objective | None = None, keep_alive: Any = None) -> None:
+    def __init__(self, record: Record, objective: Objective | None = None) -> None:
         self.record = record
         self.objective = objective
-        # A run without a store lives in a temporary folder that goes with this object.
-        self._keep_alive = keep_alive
 
     @property
     def path(self) -> Path:
@@ -64,12 +65,17 @@ class Run:
     def dataset(self) -> xr.Dataset:
         """All readings so far, labelled (process, step, rank), with units and a `time` coordinate."""
         dataset = self.record.dataset()
-        formulas = dict(self.manifest["critical_formulas"])
-        if "critical_curvature" in dataset:
-            dataset["critical_curvature"].attrs["formula"] = formulas
-        for name in ("sharpness", "edge_ratio"):
+        formulas = self.manifest["critical_formulas"]
+        # One label for a figure where all processes agree; text, so that every file format takes it.
+        alike = len(set(formulas.values())) == 1
+        formula = next(iter(formulas.values())) if alike else ", ".join(f"{k}: {v}" for k, v in formulas.items())
+        for name, label in (
+            ("critical_curvature", "formula"),
+            ("sharpness", "critical_curvature"),
+            ("edge_ratio", "critical_curvature"),
+        ):
             if name in dataset:
-                dataset[name].attrs["critical_curvature"] = formulas
+                dataset[name].attrs[label] = formula
         dataset.attrs.update(name=self.record.name, path=str(self.path))
         return dataset
 
@@ -98,13 +104,20 @@ class Run:
         Args:
             process: which process; None takes the first.
         """
-        dataset = self.dataset
-        names = [str(name) for name in dataset["process"].values]
-        if process is not None and process not in names:
+        formulas = self.manifest["critical_formulas"]
+        process = next(iter(formulas)) if process is None else process
+        if process not in formulas:
             raise SettingError(
-                f"process={process!r}", "the run has no such process", f"Choose from {', '.join(names)}"
+                f"process={process!r}", "the run has no such process", f"Choose from {', '.join(formulas)}"
             )
-        one = dataset.sel(process=process or names[0])
+        dataset = self.dataset
+        if process not in dataset["process"]:
+            raise RecordError(
+                f"the verdict of {self.path}",
+                "nothing has been read yet",
+                "Type run.resume(), or wait for its first row",
+            )
+        one = dataset.sel(process=process).dropna("step", subset=["critical_curvature"])
         absent = np.full(one.sizes["step"], np.nan)
 
         def series(name: str) -> np.ndarray[Any, Any]:
@@ -119,7 +132,7 @@ class Run:
             series("sharpness"),
             series("critical_curvature"),
             bounds=series("sharpness_bound"),
-            formula=self.manifest["critical_formulas"][process or names[0]],
+            formula=formulas[process],
         )
 
     def resume(
@@ -132,9 +145,11 @@ class Run:
     ) -> "Run":
         """Go on from the last checkpoint, as if the run had never stopped: bit for bit.
 
+        A run that was killed before its first checkpoint starts again.
+
         Args:
-            steps: how many steps the run shall have **in all**, as in `evolve`; None takes what its recipe
-                says. Typing the same call twice is harmless.
+            steps: how many steps the run shall have **in all**, as in `evolve`; None takes what it was last
+                asked for. Typing the same call twice is harmless.
             objective: what it descends, if that was made by hand and is not in memory any more.
             progress: what shows the progress; None shows a bar on a terminal.
             checkpoint_seconds: how often to save the state.
@@ -144,33 +159,32 @@ class Run:
                 objective is not the one it was started with.
         """
         recipe = self.recipe
-        checkpoint = self.record.checkpoint()
-        steps = recipe.steps if steps is None else steps
-        if steps < checkpoint.step:
+        target = self._objective_for(recipe, objective)
+        rejected: tuple[RecordError, ...] = ()
+        if self.record.checkpoints():
+            checkpoint = self.record.checkpoint()
+            step, rejected = checkpoint.step, checkpoint.rejected
+            asked, states = load(checkpoint, target.device)
+        else:
+            step, asked, states = 0, recipe.steps, begin(recipe, target)
+        steps = asked if steps is None else steps
+        if steps < step:
             raise SettingError(
                 f"steps={steps}",
-                f"the run already has {checkpoint.step} steps, and steps counts from the start",
-                f"Type steps={checkpoint.step + 1000} for a thousand more",
+                f"the run already has {step} steps, and steps counts from the start",
+                f"Type steps={step + 1000} for a thousand more",
             )
-        target = self._objective_for(recipe, objective)
-        states = load(checkpoint, target.device)
-        extended = Recipe(
-            processes=recipe.processes,
-            problem=recipe.problem,
-            steps=steps,
-            probes=recipe.probes,
-            until=recipe.until,
-            seed=recipe.seed,
-        )
-        with RecordWriter.reopen(self.path, checkpoint.step) as writer:
-            for complaint in checkpoint.rejected:
-                writer.event(checkpoint.step, None, "damaged checkpoint", str(complaint))
+        with RecordWriter.reopen(self.path, step) as writer:
+            if step == 0:
+                declare(writer, recipe)
+            for complaint in rejected:
+                writer.event(step, None, "damaged checkpoint", str(complaint))
             descend(
-                extended,
+                replace(recipe, steps=steps),
                 target,
                 writer,
                 states,
-                checkpoint.step,
+                step,
                 progress or default_progress(),
                 checkpoint_seconds,
             )

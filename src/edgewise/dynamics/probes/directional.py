@@ -1,5 +1,6 @@
 """The curvature along the gradient: one product, no eigensolver."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -30,8 +31,8 @@ class DirectionalCurvature(Probe):
         )
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
-        """gᵀHg / ‖g‖²; nothing at a point where the gradient vanishes."""
+        """gᵀHg / ‖g‖²; nothing where the gradient vanishes, or is on the way to infinity."""
         gradient = frame.point.gradient
-        if not bool(gradient.any()):
+        if not 0 < float(gradient.norm()) < math.inf:
             return {}, None
         return {"directional_curvature": directional_curvature(frame.point, gradient).value}, None

@@ -1,6 +1,6 @@
 """The training loss and the metrics of the objective, from the pass that the step needs anyway."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from edgewise.dynamics.frame import Frame, Readings
@@ -13,10 +13,7 @@ from edgewise.records import Series
 class Loss(Probe):
     """The training loss L(w); free. Every run records it at every step, asked for or not."""
 
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        require_every(self.every)
+    every: int = field(default=1, init=False)
 
     def series(self) -> tuple[Series, ...]:
         """`loss`."""

@@ -17,7 +17,7 @@ class Probe(ABC):
     """Reads a process every so many steps.
 
     Attributes:
-        every: read at steps that are multiples of this.
+        every: the rows of steps that are multiples of this have a reading.
         products: whether it asks the frame's point for Hessian-vector products.
         history: how many earlier points it needs in the frame.
         lag: how many steps before the frame's its readings belong to (a midpoint is known one step late).
@@ -52,7 +52,7 @@ class Probe(ABC):
 
     def due(self, step: int) -> bool:
         """Whether it reads at this step."""
-        return step % self.every == 0
+        return (step - self.lag) % self.every == 0
 
 
 def require_every(every: int) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, final
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -45,13 +46,18 @@ class Projections(Probe):
         long_name = "coordinate along a random direction"
         return (Series("projection", ("direction",), units="parameter", long_name=long_name),)
 
-    def init(self, objective: Objective, seed: int) -> Tensor:
-        """R."""
-        numbers = generator(self.seed, "projections")
-        shape = (self.count, objective.size)
-        rows = torch.randn(shape, generator=numbers, dtype=torch.float64)
-        return rows.to(dtype=objective.dtype, device=objective.device)
-
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """R w."""
-        return {"projection": (state @ frame.w).tolist()}, state
+        return {"projection": (self._directions(frame.objective) @ frame.w).tolist()}, None
+
+    def _directions(self, objective: Objective) -> Tensor:
+        drawn = _DRAWN.setdefault(objective, {})
+        if self not in drawn:
+            numbers = generator(self.seed, "projections")
+            rows = torch.randn(self.count, objective.size, generator=numbers, dtype=torch.float64)
+            drawn[self] = rows.to(dtype=objective.dtype, device=objective.device)
+        return drawn[self]
+
+
+# R follows from its seed: it is kept beside the objective, for all processes, and out of the checkpoints.
+_DRAWN: WeakKeyDictionary[Objective, dict[Projections, Tensor]] = WeakKeyDictionary()

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from edgewise.curvature import Hessian, Tracker
+from edgewise.curvature import Hessian, Tracker, TrackerState
 from edgewise.dynamics.frame import Frame, Readings
 from edgewise.dynamics.probes.probe import Probe, require_every
-from edgewise.objectives import Objective
+from edgewise.foundation import SettingError
+from edgewise.linalg import Eigenpairs
+from edgewise.objectives import Objective, Point
 from edgewise.records import Series
 
 
@@ -46,9 +48,7 @@ class Sharpness(Probe):
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """The eigenvalues at w."""
-        pairs, state = self._tracker().read(
-            Hessian.at(frame.point), state, frame.critical_curvature, [frame.point.gradient]
-        )
+        pairs, state = track(self._tracker(), frame.point, state, frame.critical_curvature)
         return eigenvalue_readings("sharpness", pairs, frame.critical_curvature), state
 
     def _tracker(self) -> Tracker:
@@ -97,10 +97,10 @@ class MidpointSharpness(Probe):
         if len(frame.history) < 2:
             return {}, state
         middle, before = frame.history
-        point = frame.objective.at((before + 2 * middle + frame.w) / 4)
-        pairs, state = Tracker(k=self.k, rtol=self.rtol).read(Hessian.at(point), state, None, [point.gradient])
-        readings = eigenvalue_readings("midpoint_sharpness", pairs, frame.critical_curvature)
-        return {**readings, "midpoint_products": float(pairs.products)}, state
+        point = frame.objective.at((before.w + 2 * middle.w + frame.w) / 4)
+        pairs, state = track(Tracker(k=self.k, rtol=self.rtol), point, state, middle.critical_curvature)
+        readings = eigenvalue_readings("midpoint_sharpness", pairs, middle.critical_curvature)
+        return {**readings, "midpoint_products": float(point.products)}, state
 
 
 def eigenvalue_series(name: str, long_name: str) -> tuple[Series, ...]:
@@ -118,8 +118,23 @@ def eigenvalue_series(name: str, long_name: str) -> tuple[Series, ...]:
     )
 
 
-def eigenvalue_readings(name: str, pairs: Any, critical_curvature: float) -> Mapping[str, list[float]]:
+def track(
+    tracker: Tracker, point: Point, state: TrackerState, critical_curvature: float
+) -> tuple[Eigenpairs | None, TrackerState]:
+    """Read the Hessian at a point; nothing where its products are not finite, as on the way to infinity."""
+    try:
+        return tracker.read(Hessian.at(point), state, critical_curvature, [point.gradient])
+    except SettingError:
+        # The settings were checked when the probe was made: what is left to refuse is such a product.
+        return None, state
+
+
+def eigenvalue_readings(
+    name: str, pairs: Eigenpairs | None, critical_curvature: float
+) -> Mapping[str, list[float]]:
     """Eigenpairs as readings of those series."""
+    if pairs is None:
+        return {}
     prefix = name.removesuffix("sharpness")
     values = pairs.values.double()
     return {
