@@ -76,8 +76,8 @@ class Diverged(Event):
         first = loss if state is None else state
         if not loss > self.factor * max(abs(first), 1e-300):
             return None, first
-        sentence = f"Stopped at step {step}: diverged, the loss is {loss:.3g}, more than {self.factor:g} times its start."
-        return Outcome("diverged", step, sentence), first
+        times = f"{loss:.3g}, more than {self.factor:g} times its start"
+        return Outcome("diverged", step, f"Stopped at step {step}: diverged, the loss is {times}."), first
 
 
 @final
