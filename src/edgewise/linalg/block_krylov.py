@@ -98,4 +98,5 @@ class BlockKrylov:
 
         kept = min(columns, basis.closed)
         vectors = basis.vectors(ritz, kept)
-        return Tracked(pairs=basis.eigenpairs(ritz, k), block=vectors, ritz_values=ritz.values[:kept].to(vectors))
+        pairs = basis.eigenpairs(ritz, vectors[:, :k])
+        return Tracked(pairs=pairs, block=vectors, ritz_values=ritz.values[:kept].to(vectors))

@@ -10,11 +10,11 @@ so for an eigenpair (θ, s) of the small T the Ritz vector is u = V s, its resid
 closing the combination D (B s) first is Davidson's method without a preconditioner. Replacing V by its
 leading Ritz vectors keeps the relation, and is a thick restart (wu2000thick).
 
-Orthogonalisation is full and done twice (classical Gram–Schmidt, two matrix-vector products a pass); the
-projected problem is solved in float64 on the CPU.
+Orthogonalisation is full (classical Gram–Schmidt, two matrix-vector products a pass, a second pass where most
+of a vector was cancelled); the projected problem is solved in float64 on the CPU.
 
 References:
-    wu2000thick, stewart2002krylov
+    wu2000thick, stewart2002krylov, daniel1976reorthogonalization
 """
 
 import math
@@ -183,8 +183,9 @@ class KrylovBasis:
         s = ritz.coefficients[:, :count].to(self._basis)
         return (s.T @ self._basis[: self._closed]).T
 
-    def eigenpairs(self, ritz: Ritz, wanted: int) -> Eigenpairs:
-        """The wanted pairs, with why they are as good as they are."""
+    def eigenpairs(self, ritz: Ritz, vectors: Block) -> Eigenpairs:
+        """The pairs of the given leading Ritz vectors, with why they are as good as they are."""
+        wanted = vectors.shape[1]
         if self.complete:
             status = Status.COMPLETE
         elif bool(ritz.converged.all()) and self._closed >= wanted:
@@ -193,7 +194,6 @@ class KrylovBasis:
             status = Status.BUDGET
         else:
             status = Status.ROUNDING
-        vectors = self.vectors(ritz, wanted)
         return Eigenpairs(
             values=ritz.values[:wanted].to(vectors),
             vectors=vectors,
@@ -240,12 +240,15 @@ class KrylovBasis:
             )
         W = self._basis[: self._width]
         coefficients = torch.zeros(self._width, dtype=torch.float64)
-        # Twice is enough (giraud2005rounding).
+        rest = norm
+        # Once, and again where most was cancelled (daniel1976reorthogonalization).
         for _ in range(2):
             h = W @ w
             w.addmv_(W.T, h, alpha=-1)
             coefficients += h.cpu().double()
-        rest = float(w.norm())
+            before, rest = rest, float(w.norm())
+            if rest > before / 2:
+                break
         if self._width == self._operator.size or rest <= 10 * torch.finfo(w.dtype).eps * max(norm, scale):
             return coefficients
         if self._width == self._basis.shape[0]:

@@ -98,7 +98,7 @@ class Lanczos:
             else:
                 break
             probe = max(probe - 1, 0)
-        return basis.eigenpairs(ritz, k)
+        return basis.eigenpairs(ritz, basis.vectors(ritz, k))
 
     def _capacity(self, operator: Operator, k: int) -> int:
         capacity = max(40, 3 * k + 20) if self.basis is None else self.basis
