@@ -7,7 +7,6 @@ derivatives are wrong or missing (measured against central differences in float6
     torch._weight_norm             second derivative wrong
     scaled_dot_product_attention   second derivative missing, except in the MATH backend
     layer_norm, batch_norm (train), instance_norm     third derivative wrong
-    batch_norm (train) with running statistics        no forward-mode derivative (in-place buffers)
     mse_loss (mean)                                   no forward-mode derivative of its gradient
 
 Inside `differentiable(order)` those calls are answered by the same formula written from primitives,
@@ -56,8 +55,9 @@ class Substitution(TorchFunctionMode):
 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """W = g · v / ‖v‖, the norm over all axes but `dim` (all axes for dim = −1)."""
-    axes = [axis for axis in range(v.ndim) if axis != dim] if dim != -1 else None
-    return v * (g / torch.linalg.vector_norm(v, dim=axes, keepdim=axes is not None))
+    axes = [axis for axis in range(v.ndim) if axis != dim]
+    squares = (v * v).sum(axes, keepdim=True) if axes else v * v
+    return v * (g / squares.sqrt())
 
 
 def layer_norm(

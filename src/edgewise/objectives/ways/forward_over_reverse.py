@@ -37,8 +37,7 @@ class _Forward(Linearization):
 
     def product(self, v: Parameters) -> Parameters:
         total = torch.zeros_like(self.w)
-        # Primitives of order 3, though this is order 2: train-mode batch normalisation with running
-        # statistics writes into its buffers, which forward mode refuses.
+        # Order 3, though this is order 2: it has the kernels that forward mode needs.
         with exact_arithmetic(), differentiable(3):
             for chunk in self.terms.chunks():
                 total += jvp(grad(chunk.loss), (self.w,), (v,))[1]
