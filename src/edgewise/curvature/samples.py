@@ -107,7 +107,7 @@ def row_reduction(chunk: SupervisedChunk, outputs: Tensor, matrix: str) -> str:
     declared = chunk.terms.reduction
     if rows < 2:
         return declared
-    cut = (2 * rows + 2) // 3
+    cut = min((2 * rows + 2) // 3, rows - 1)
     parts = (slice(0, cut), slice(cut, rows))
     whole = criterion_gradient(_part(chunk, slice(0, rows)), outputs)
     alone = [criterion_gradient(_part(chunk, part), outputs[part]) for part in parts]
