@@ -22,13 +22,14 @@ class TrackerState:
     """What the tracker carries from one reading to the next.
 
     Attributes:
-        block: Ritz vectors as columns, the followed ones first, then the guards; None before the first reading.
+        blocks: Ritz vectors of the last `lag` readings, latest first; as columns the followed ones, then the
+            guards.
         followed: how many are followed.
         readings: how many readings were taken.
         seed: of the fresh directions.
     """
 
-    block: Tensor | None
+    blocks: tuple[Tensor, ...]
     followed: int
     readings: int
     seed: int
@@ -49,6 +50,8 @@ class Tracker:
         above: follow also every eigenvalue above this fraction of the critical curvature; pairs come and go
             as they cross it. None follows just k.
         rtol: bound of the error of every value, relative to the largest.
+        lag: how many readings ago the warm start comes from. At the edge of stability the iterate has period two,
+            and so have the eigenvectors: those of two readings ago are a far better start than the last ones.
         guards: columns beyond the followed ones, one product each.
         refresh: readings between fresh directions.
         max_products_per_pair: the most products a reading may spend, per column.
@@ -66,12 +69,13 @@ class Tracker:
     k: int = 1
     above: float | None = None
     rtol: float = 1e-3
+    lag: int = 1
     guards: int = 1
     refresh: int = 20
     max_products_per_pair: float = 4.0
 
     def __post_init__(self) -> None:
-        for name, value, least in (("k", self.k, 1), ("guards", self.guards, 0), ("refresh", self.refresh, 1)):
+        for name, value, least in self._counts:
             if value < least:
                 raise SettingError(f"{name}={value}", f"it has to be at least {least}", f"Type {name}={least}")
         if not self.rtol > 0:
@@ -81,9 +85,13 @@ class Tracker:
                 f"above={self.above}", "a fraction of the critical curvature is positive", "Type above=0.8"
             )
 
+    @property
+    def _counts(self) -> tuple[tuple[str, int, int], ...]:
+        return (("k", self.k, 1), ("lag", self.lag, 1), ("guards", self.guards, 0), ("refresh", self.refresh, 1))
+
     def init(self, seed: int) -> TrackerState:
         """Nothing read yet: the first reading starts cold."""
-        return TrackerState(block=None, followed=self.k, readings=0, seed=seed)
+        return TrackerState(blocks=(), followed=self.k, readings=0, seed=seed)
 
     def read(
         self,
@@ -108,16 +116,14 @@ class Tracker:
         before = operator.products
         numbers = generator(state.seed, str(state.readings))
         followed = min(state.followed, operator.size)
-        if state.block is None:
+        warm = next((b for b in reversed(state.blocks) if b.shape[1] >= followed), None)
+        if warm is None:
             columns = min(followed + self.guards, operator.size)
             cold = Lanczos().solve(operator, columns, self.rtol, numbers)
-            block, pairs = cold.vectors, _first(cold, followed)
-            values = cold.values
+            block, pairs, values = cold.vectors, _first(cold, followed), cold.values
         else:
-            fresh = self._fresh(operator, state, numbers, directions)
-            tracked = self._solver.solve(
-                operator, torch.cat([state.block, *fresh], 1), followed, self.rtol, numbers
-            )
+            start = torch.cat([warm, *self._fresh(operator, state, numbers, directions)], 1)
+            tracked = self._solver.solve(operator, start, followed, self.rtol, numbers)
             block, pairs, values = tracked.block, tracked.pairs, tracked.ritz_values
 
         while threshold is not None and followed < operator.size and float(values[-1]) >= threshold:
@@ -133,12 +139,16 @@ class Tracker:
                 block, pairs = tracked.block, tracked.pairs
             pairs = _first(pairs, followed)
 
-        block = block[:, : followed + self.guards]
-        if state.block is not None:
-            pairs = pairs.with_vectors(align(pairs.vectors, state.block))
-            block = torch.cat([pairs.vectors, block[:, followed:]], 1)
+        if state.blocks:
+            pairs = pairs.with_vectors(align(pairs.vectors, state.blocks[0]))
+        block = torch.cat([pairs.vectors, block[:, followed : followed + self.guards]], 1)
         pairs = replace(pairs, products=operator.products - before)
-        after = TrackerState(block=block, followed=followed, readings=state.readings + 1, seed=state.seed)
+        after = TrackerState(
+            blocks=(block, *state.blocks)[: self.lag],
+            followed=followed,
+            readings=state.readings + 1,
+            seed=state.seed,
+        )
         return pairs, after
 
     @property
@@ -159,7 +169,8 @@ class Tracker:
     def _fresh(
         self, operator: Operator, state: TrackerState, numbers: torch.Generator, directions: Sequence[Tensor]
     ) -> list[Tensor]:
-        if state.block is None or state.readings % self.refresh or state.block.shape[1] >= operator.size:
+        # With a lag the readings form interleaved chains, and each needs its fresh directions.
+        if state.readings % self.refresh >= self.lag or state.blocks[0].shape[1] >= operator.size:
             return []
         usable = [d for d in directions if bool(torch.isfinite(d).all()) and bool(d.any())]
         turn = state.readings // self.refresh

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from edgewise.diagnosis import Diagnosis, diagnose
 from edgewise.dynamics.checkpoint import load
@@ -120,7 +121,7 @@ class Run:
         one = dataset.sel(process=process).dropna("step", subset=["critical_curvature"])
         absent = np.full(one.sizes["step"], np.nan)
 
-        def series(name: str) -> np.ndarray[Any, Any]:
+        def series(name: str) -> NDArray[np.float64]:
             if name not in one:
                 return absent
             values = one[name].isel(rank=0) if "rank" in one[name].dims else one[name]

@@ -52,7 +52,8 @@ class Sharpness(Probe):
         return eigenvalue_readings("sharpness", pairs, frame.critical_curvature), state
 
     def _tracker(self) -> Tracker:
-        return Tracker(k=self.k, above=self.above, rtol=self.rtol)
+        # Readings an even number of steps apart see the same phase of a period-two oscillation.
+        return Tracker(k=self.k, above=self.above, rtol=self.rtol, lag=2 if self.every % 2 else 1)
 
 
 @final
