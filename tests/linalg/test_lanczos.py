@@ -78,6 +78,15 @@ def test_many_copies_are_all_found_with_the_guard_and_one_without() -> None:
     assert_close(found.values, torch.tensor([10.0, 5.0]).double())
 
 
+@dtypes
+@pytest.mark.parametrize("top", [(90, 90, 70, 60), (110, 110, 110, 80), (100, 99.999, 99.998, 99.9)])
+def test_copies_are_found_whatever_the_seed(top: tuple[float, ...], dtype: torch.dtype) -> None:
+    for seed in range(15):
+        A = with_spectrum(spectrum(*top, 40, -300, bulk=100), dtype, seed=seed)
+        pairs = solve(A, 3, 1e-5, seed=seed)
+        assert_close(pairs.values.double(), eigenvalues(A)[:3], rtol=1e-4, atol=0.0)
+
+
 def test_a_start_without_the_top_eigenvector_is_rescued_by_the_guard() -> None:
     operator = Diagonal(torch.tensor([3.0, 2.0, 1.0] + [0.0] * 97))
     draw = torch.Generator().manual_seed(0)

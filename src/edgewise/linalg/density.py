@@ -116,7 +116,7 @@ def spectral_density(operator: Operator, probes: int = 10, steps: int = 50, seed
 def _gauss_rule(operator: Operator, start: Tensor, steps: int) -> tuple[Tensor, Tensor, int]:
     basis = KrylovBasis(operator, start[:, None], capacity=steps)
     while basis.products < steps and basis.open:
-        basis.close_last()
+        basis.close(basis.lead)
     ritz = basis.ritz(wanted=1, rtol=1.0)
     missing = steps - basis.products
     nodes = torch.cat([ritz.values, ritz.values[-1:].expand(missing)])

@@ -117,6 +117,11 @@ class KrylovBasis:
         return self._width - self._closed
 
     @property
+    def lead(self) -> Tensor:
+        """Where the last product led, in the open directions: to close it is a step of Lanczos."""
+        return self._lead
+
+    @property
     def products(self) -> int:
         """How many products it has made."""
         return self._products
@@ -137,10 +142,6 @@ class KrylovBasis:
         self._products += 1
         self._closed += 1
         self._record(self._closed - 1, image.clone())
-
-    def close_last(self) -> None:
-        """Apply A to the newest open direction."""
-        self.close(torch.eye(self.open, dtype=torch.float64)[-1])
 
     def close_random(self, generator: torch.Generator) -> None:
         """Apply A to a random direction orthogonal to the closed ones.
@@ -222,6 +223,7 @@ class KrylovBasis:
         # Below the rounding errors of larger products there is no direction, only noise.
         coefficients = self._append(image, scale=float(self._projection.abs().max()))
         self._projection[: coefficients.shape[0], j] = coefficients
+        self._lead = coefficients[self._closed :]
 
     def _append(self, w: Tensor, scale: float = 0.0) -> Tensor:
         """Make `w` orthogonal to the basis, in place, and add what is left as an open direction.

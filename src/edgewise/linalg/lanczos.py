@@ -23,12 +23,12 @@ class Lanczos:
     times the largest wanted |value|, a tolerance that does not scale with the dimension.
 
     A Krylov space holds one vector per eigenspace, so copies of a multiple eigenvalue stay invisible to it.
-    The **guard** looks for them: once the wanted pairs have converged, a random vector orthogonal to what A
-    has been applied to joins the basis, and ln(n) + 5 products follow the largest pair that is not wanted.
-    A Lanczos chain of that length sees anything that stands clear of the bulk (kuczynski1992estimating).
-    What rises above the smallest wanted value takes its place, converges like the others, and is followed by
-    another chain. A random start is itself the first such chain: bounds are believed only after it, and a
-    single pair needs no other.
+    The **guard** looks for them: once the wanted pairs have converged, a Lanczos chain of ln(n) + 5 products
+    is started from a random vector orthogonal to everything so far, in the same basis. A chain of that
+    length sees anything that stands clear of the bulk (kuczynski1992estimating). What rises above the
+    smallest wanted value takes its place, converges like the others, and is followed by another chain. A
+    random start is itself the first such chain: bounds are believed only after it, and a single pair needs
+    no other.
 
     Attributes:
         basis: how many directions are kept in memory; None takes 3k + 20, at least 40.
@@ -84,12 +84,10 @@ class Lanczos:
                 basis.restart(ritz, keep=(k + capacity) // 2)
                 ritz = basis.ritz(k, rtol)
             short, unfinished = basis.closed < k, bool(ritz.unfinished.any())
-            # The largest pair that is not wanted: what is missing shows up as its residual first.
-            runner_up = ritz.outside[:, min(k, basis.closed - 1)]
             if unfinished:
                 basis.close(ritz.residual_direction)
-            elif (short or probe) and runner_up.norm() > ritz.rounding:
-                basis.close(runner_up)
+            elif (short or probe) and basis.lead.norm() > ritz.rounding:
+                basis.close(basis.lead)
             elif short:
                 basis.close_random(generator)
             elif guard and (known is None or bool((ritz.values[:k] > known + ritz.bounds).any())):
