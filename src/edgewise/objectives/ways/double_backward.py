@@ -67,21 +67,21 @@ class _KeptGraph(Linearization):
         value = torch.zeros((), dtype=w.dtype, device=w.device)
         metrics: dict[str, Tensor] = {}
         keeping = True
+        meter = _Meter()
         with exact_arithmetic(), torch.enable_grad():
             for chunk in terms.chunks():
-                meter = _Meter()
                 if keeping:
                     with meter.hooks(), differentiable(2) as met:
                         loss, shares = chunk.loss_and_metrics(self.leaf)
                         gradient = gradient_of(loss, self.leaf, differentiable=True)
                     self.third_order_trap |= met.met_third_order_trap
                     # A chunk that would cross the cap is let go again, and all that follow it.
-                    keeping = self.kept_bytes + meter.bytes <= memory_cap
+                    keeping = meter.bytes <= memory_cap
                 else:
                     loss, shares = chunk.loss_and_metrics(self.leaf)
                     gradient = gradient_of(loss, self.leaf)
                 if keeping:
-                    self.kept_bytes += meter.bytes
+                    self.kept_bytes = meter.bytes
                     self.kept_chunks += 1
                     self.kept_gradient = self.kept_gradient + gradient
                 # Added up in the order of `plain_gradient`, so that both agree to the last bit.
@@ -119,7 +119,7 @@ class _KeptGraph(Linearization):
 
 
 class _Meter:
-    """Counts the bytes that autograd saves, each storage once."""
+    """Counts the bytes that autograd saves, each storage once: all chunks may be views of one data set."""
 
     def __init__(self) -> None:
         self.seen: dict[int, int] = {}
