@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ class Attention(nn.Module):
         return self.head(x).transpose(1, 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """A module, a criterion and data, and the dense matrices that follow from them."""
 
@@ -60,20 +61,23 @@ class Setting:
         replaced = {n: piece.view_as(named[n]) for n, piece in zip(named, pieces, strict=True)}
         return functional_call(self.module, replaced, (self.inputs,))
 
+    @cached_property
     def jacobian(self) -> Tensor:
         """J, (outputs, params), the rows in the order of outputs.reshape(-1)."""
         return jacrev(lambda w: self.outputs(w).reshape(-1))(self.w)
 
+    @cached_property
     def hessian(self) -> Tensor:
         """∇²L, row by row; torch.func's jacrev of jacrev is wrong through native layer norm."""
         with sdpa_kernel(SDPBackend.MATH):
             return autograd_hessian(lambda w: self.criterion(self.outputs(w), self.targets), self.w)
 
+    @cached_property
     def gauss_newton(self) -> Tensor:
         """Jᵀ (∇²_f ℓ) J with the Hessian of the criterion on all outputs at once."""
         outputs = self.outputs(self.w).detach()
         flat = hessian(lambda f: self.criterion(f.view_as(outputs), self.targets))(outputs.reshape(-1))
-        jacobian = self.jacobian()
+        jacobian = self.jacobian
         return jacobian.T @ flat @ jacobian
 
     def per_sample_gradients(self, loss: Callable[[Tensor], Tensor]) -> Tensor:
@@ -93,6 +97,7 @@ def _mlp(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(inputs, 4), nn.Tanh(), nn.Linear(4, outputs)).double()
 
 
+@cache
 def _build(name: str) -> Setting:
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -123,11 +128,11 @@ def _build(name: str) -> Setting:
                     module.double().eval(), nn.CrossEntropyLoss(), images, _classes(ROWS, classes=3, seed=2)
                 )
             case "attention, tokens":
-                targets = _classes(ROWS, 4, classes=5, seed=2)
+                targets = _classes(ROWS, 3, classes=4, seed=2)
                 targets[:, 0] = -100
                 targets[1, 1:] = -100  # one row is ignored altogether
                 return Setting(
-                    Attention(5, 4).double(), nn.CrossEntropyLoss(), _classes(ROWS, 4, classes=5, seed=1), targets
+                    Attention(4, 3).double(), nn.CrossEntropyLoss(), _classes(ROWS, 3, classes=4, seed=1), targets
                 )
     raise AssertionError(name)
 

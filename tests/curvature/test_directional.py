@@ -14,7 +14,7 @@ def _bowl(*curvatures: float) -> Objective:
 def test_it_is_the_rayleigh_quotient_of_the_hessian(setting):
     point = setting.objective(chunk_size=4).at(setting.w)
     d = point.gradient
-    hessian = setting.hessian()
+    hessian = setting.hessian
     found = directional_curvature(point, d)
     assert found.value == pytest.approx(float(d @ hessian @ d / (d @ d)), rel=1e-9)
     residual = torch.linalg.vector_norm(hessian @ d - found.value * d) / torch.linalg.vector_norm(d)

@@ -12,8 +12,8 @@ def test_it_has_the_eigenvalues_of_the_inverse_preconditioner_times_the_hessian(
     preconditioner = torch.linspace(0.1, 3.0, hessian.size, dtype=torch.float64)
     effective = dense(EffectiveHessian(hessian, preconditioner))
     root = preconditioner.sqrt()
-    torch.testing.assert_close(effective, setting.hessian() / root / root[:, None], rtol=1e-10, atol=1e-12)
-    unsymmetric = torch.linalg.eigvals(setting.hessian() / preconditioner[:, None]).real.sort().values
+    torch.testing.assert_close(effective, setting.hessian / root / root[:, None], rtol=1e-10, atol=1e-12)
+    unsymmetric = torch.linalg.eigvals(setting.hessian / preconditioner[:, None]).real.sort().values
     torch.testing.assert_close(torch.linalg.eigvalsh(effective), unsymmetric, rtol=1e-8, atol=1e-12)
 
 

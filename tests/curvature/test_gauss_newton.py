@@ -9,13 +9,13 @@ from edgewise.objectives import Objective
 
 @pytest.mark.parametrize("chunk_size", [1, 7, None])
 def test_it_is_jacobian_criterion_hessian_jacobian(setting, action, chunk_size):
-    found, expected = action(GaussNewton(setting.objective(chunk_size), setting.w), setting.gauss_newton())
+    found, expected = action(GaussNewton(setting.objective(chunk_size), setting.w), setting.gauss_newton)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_float32_stays_within_its_rounding_of_float64(setting, action):
     objective = setting.objective().to(torch.float32)
-    found, expected = action(GaussNewton(objective, setting.w.float()), setting.gauss_newton())
+    found, expected = action(GaussNewton(objective, setting.w.float()), setting.gauss_newton)
     assert found.dtype == torch.float32
     assert (found.double() - expected).norm() < 500 * torch.finfo(torch.float32).eps * expected.norm()
 

@@ -11,13 +11,13 @@ from edgewise.objectives import Objective
 
 @pytest.mark.parametrize("chunk_size", [1, 7, None])
 def test_it_is_the_matrix_of_second_derivatives(setting, action, chunk_size):
-    found, expected = action(Hessian(setting.objective(chunk_size), setting.w), setting.hessian())
+    found, expected = action(Hessian(setting.objective(chunk_size), setting.w), setting.hessian)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_float32_stays_within_its_rounding_of_float64(setting, action):
     objective = setting.objective().to(torch.float32)
-    found, expected = action(Hessian(objective, setting.w.float()), setting.hessian())
+    found, expected = action(Hessian(objective, setting.w.float()), setting.hessian)
     assert found.dtype == torch.float32
     # The depth of the computation times the rounding unit: a few hundred operations lie between w and H v.
     assert (found.double() - expected).norm() < 500 * torch.finfo(torch.float32).eps * expected.norm()
@@ -47,7 +47,7 @@ def test_products_are_counted_by_the_operator_and_by_its_point(build):
 
 def test_scipy_finds_the_same_extreme_eigenvalues(setting):
     hessian = Hessian(setting.objective(), setting.w)
-    expected = torch.linalg.eigvalsh(setting.hessian())
+    expected = torch.linalg.eigvalsh(setting.hessian)
     v0 = np.random.default_rng(0).standard_normal(hessian.size)
     for which, value in (("LA", expected[-1]), ("SA", expected[0])):
         found = eigsh(hessian.to_scipy(), k=1, which=which, v0=v0, return_eigenvectors=False)
@@ -57,7 +57,7 @@ def test_scipy_finds_the_same_extreme_eigenvalues(setting):
 def test_the_eigensolver_finds_the_largest_algebraic_eigenvalues(build):
     setting = build("attention, tokens")
     pairs = eigenpairs(Hessian(setting.objective(chunk_size=4), setting.w), k=3, rtol=1e-8, seed=0)
-    expected = torch.linalg.eigvalsh(setting.hessian()).flip(0)[:3]
+    expected = torch.linalg.eigvalsh(setting.hessian).flip(0)[:3]
     torch.testing.assert_close(pairs.values.double(), expected, rtol=1e-7, atol=0.0)
 
 
@@ -66,7 +66,7 @@ def test_sums_and_multiples_of_curvatures_are_operators(build, dense):
     objective = setting.objective()
     hessian, gauss_newton = Hessian(objective, setting.w), GaussNewton(objective, setting.w)
     second_order = hessian + (-1.0) * gauss_newton  # Σ ∂ℓ/∂f ∇²f: what the linearisation leaves out
-    expected = setting.hessian() - setting.gauss_newton()
+    expected = setting.hessian - setting.gauss_newton
     torch.testing.assert_close(dense(second_order), expected, rtol=1e-10, atol=1e-12)
     assert hessian.products == gauss_newton.products == objective.size
 

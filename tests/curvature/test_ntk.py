@@ -10,7 +10,7 @@ from edgewise.objectives import Objective
 
 @pytest.mark.parametrize("chunk_size", [1, 7, None])
 def test_it_is_the_gram_matrix_of_the_jacobian(setting, action, chunk_size):
-    jacobian = setting.jacobian()
+    jacobian = setting.jacobian
     kernel = NTK(setting.objective(chunk_size), setting.w)
     assert kernel.size == setting.outputs(setting.w).numel()
     found, expected = action(kernel, jacobian @ jacobian.T)
@@ -43,12 +43,12 @@ def test_scipy_finds_the_same_largest_eigenvalue(build):
     kernel = NTK(setting.objective(chunk_size=4), setting.w)
     v0 = np.random.default_rng(0).standard_normal(kernel.size)
     found = eigsh(kernel.to_scipy(), k=2, which="LA", v0=v0, return_eigenvectors=False)
-    expected = torch.linalg.eigvalsh(setting.jacobian() @ setting.jacobian().T)[-2:]
+    expected = torch.linalg.eigvalsh(setting.jacobian @ setting.jacobian.T)[-2:]
     np.testing.assert_allclose(np.sort(found), expected.numpy(), rtol=1e-9)
 
 
 def test_float32_stays_within_its_rounding_of_float64(setting, action):
-    jacobian = setting.jacobian()
+    jacobian = setting.jacobian
     kernel = NTK(setting.objective().to(torch.float32), setting.w.float())
     found, expected = action(kernel, jacobian @ jacobian.T)
     assert found.dtype == torch.float32
