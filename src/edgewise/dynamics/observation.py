@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from edgewise.dynamics.frame import Frame, Readings
 from edgewise.dynamics.process import ProcessState
 from edgewise.dynamics.recipe import Recipe
@@ -49,10 +51,12 @@ def observe(
         "step_size": frame.step_size,
         "critical_curvature": frame.critical_curvature,
     }
+    # Curvature of a loss that has overflowed is not a number; the events are about to end the process.
+    finite = bool(torch.isfinite(point.value)) and bool(torch.isfinite(point.gradient).all())
     late: dict[int, dict[str, Any]] = {}
     memories = list(state.probes)
     for i, probe in enumerate(recipe.probes):
-        if due[i]:
+        if due[i] and (finite or not (probe.products or probe.lag)):
             readings, memories[i] = probe.read(frame, memories[i])
             (late.setdefault(step - probe.lag, {}) if probe.lag else row).update(readings)
     row["products"] = float(point.products)
