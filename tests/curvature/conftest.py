@@ -46,7 +46,7 @@ class Setting:
     targets: Tensor
 
     def objective(self, chunk_size: int | None = None) -> Objective:
-        return Objective.from_module(self.module, self.criterion, (self.inputs, self.targets), chunk_size)
+        return _objective(self, chunk_size)
 
     @property
     def w(self) -> Tensor:
@@ -83,6 +83,12 @@ class Setting:
     def per_sample_gradients(self, loss: Callable[[Tensor], Tensor]) -> Tensor:
         """The gradients of `loss(outputs)`, a vector of per-sample losses, as rows."""
         return jacrev(lambda w: loss(self.outputs(w)))(self.w)
+
+
+@cache
+def _objective(setting: Setting, chunk_size: int | None) -> Objective:
+    data = setting.inputs, setting.targets
+    return Objective.from_module(setting.module, setting.criterion, data, chunk_size)
 
 
 def _randn(*shape: int, seed: int) -> Tensor:

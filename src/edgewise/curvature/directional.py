@@ -42,9 +42,10 @@ def directional_curvature(point: Point, direction: Parameters) -> DirectionalCur
         ObjectiveError: if it does not fit the objective.
 
     Example:
+        >>> from edgewise.objectives import Objective
         >>> bowl = Objective.from_function(lambda w: (torch.tensor([1.0, 2.0]) * w**2).sum(), 2)
-        >>> directional_curvature(bowl.at(bowl.start), torch.tensor([1.0, 1.0]).double()).value
-        3.0
+        >>> directional_curvature(bowl.at(bowl.start), torch.tensor([0.0, 5.0]).double()).value
+        4.0
 
     References:
         cohen2021gradient

@@ -35,7 +35,7 @@ class EmpiricalFisher(Operator):
     its class weight ÷ the sum of those. For a mean over elements (`torch.nn.MSELoss`) ℓ_s is the mean over
     the row's elements. For a criterion that adds up, c_s = 1: Σ g_s g_sᵀ.
 
-    One product costs a forward-mode pass and a backward pass over the data, about two gradients, and the
+    One product costs a forward-mode pass and a backward pass over the data, two to three gradients, and the
     memory of one chunk; no per-sample gradient is formed.
 
     Args:
@@ -83,7 +83,7 @@ class Fisher(Operator):
     the outputs for `BCEWithLogitsLoss` and `MSELoss` (whose Gaussian has variance ½), a row of the data for
     a `Likelihood`.
 
-    One product costs a forward-mode pass and a backward pass over the data, about two gradients, whatever
+    One product costs a forward-mode pass and a backward pass over the data, two to three gradients, whatever
     m is; the memory of one chunk, and the drawn labels.
 
     Args:

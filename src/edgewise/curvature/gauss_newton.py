@@ -21,7 +21,7 @@ class GaussNewton(Operator):
     loss as a function of them. Positive semi-definite for a convex criterion; equal to the Hessian for a
     model that is linear in w.
 
-    One product costs a forward-mode pass and a backward pass over the data, about two gradients, and the
+    One product costs a forward-mode pass and a backward pass over the data, two to three gradients, and the
     memory of one chunk; nothing is kept between products.
 
     Args:

@@ -29,6 +29,7 @@ class Hessian(Operator):
         ObjectiveError: if w does not fit the objective.
 
     Example:
+        >>> import torch
         >>> bowl = Objective.from_function(lambda w: (torch.tensor([1.0, 2.0]) * w**2).sum(), 2)
         >>> Hessian(bowl, bowl.start) @ torch.ones(2).double()
         tensor([2., 4.], dtype=torch.float64)

@@ -26,7 +26,7 @@ class NTK(Operator):
     (row-major), so that entry (i, a) of n samples with m outputs is number i·m + a: the order of
     `outputs.reshape(-1)`, however the data are chunked.
 
-    One product costs a backward pass and then a forward-mode pass over the data, about two gradients, and
+    One product costs a backward pass and then a forward-mode pass over the data, two to three gradients, and
     the memory of one chunk.
 
     Args:
