@@ -13,6 +13,8 @@ what to type instead (**fix**). The parts are kept, so that a command line or a 
     └── NounError          a stored recipe that names something this installation does not have
 """
 
+from textwrap import shorten
+
 
 class EdgewiseError(Exception):
     """Base of all errors raised on purpose by edgewise.
@@ -57,4 +59,5 @@ class NounError(EdgewiseError, LookupError):
 
 def first_line(error: BaseException) -> str:
     """What somebody else's error says, short enough to stand in a sentence."""
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return shorten(line, 160, placeholder=" …").rstrip(".")

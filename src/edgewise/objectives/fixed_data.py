@@ -78,6 +78,7 @@ def fixed_data(data: Any, chunk_size: int | None, ghost_batch: int | None = None
         _refuse_empty(length)
         return _Loaded(DataLoader(data, batch_size=size or length, shuffle=False))
     if isinstance(data, tuple | list) and len(data) == 2:
+        _refuse_without_tensors(*data)
         return _Tensors(data[0], data[1], size)
     raise ObjectiveError(
         f"data of type {type(data).__name__}",
@@ -122,7 +123,6 @@ class _Tensors(FixedData):
     chunk_size: int | None
 
     def __post_init__(self) -> None:
-        _refuse_without_tensors(self.inputs, self.targets)
         lengths = {t.shape[0] if t.ndim else 0 for t in tensors_in((self.inputs, self.targets))}
         _refuse_empty(min(lengths))
         if len(lengths) > 1:
@@ -156,7 +156,8 @@ class _Loaded(FixedData):
         for batch in batches:
             if not (isinstance(batch, tuple | list) and len(batch) == 2):
                 raise ObjectiveError(
-                    f"a loader whose batches are {type(batch).__name__}",
+                    f"a loader whose batches are of type {type(batch).__name__}"
+                    + (f" and length {len(batch)}" if isinstance(batch, tuple | list) else ""),
                     "each batch has to be a pair (inputs, targets)",
                     "Give a collate_fn that returns (inputs, targets)",
                 )

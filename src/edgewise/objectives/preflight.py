@@ -68,10 +68,9 @@ def inspect(terms: SupervisedTerms, metrics: Mapping[str, Metric] | None) -> Sup
     weight, samples, pieces = 0.0, 0, 0
     first: list[tuple[Nested, Nested]] = []
     for inputs, targets in terms.data:
-        _refuse_non_finite(inputs, "inputs")
-        _refuse_non_finite(targets, "targets")
-        _refuse_other_device(terms, inputs, "inputs")
-        _refuse_other_device(terms, targets, "targets")
+        for role, nested in (("inputs", inputs), ("targets", targets)):
+            _refuse_other_device(terms, nested, role)
+            _refuse_non_finite(nested, role)
         pieces += 1
         samples += samples_in(inputs)
         part = weight_of(terms.criterion, targets)
@@ -171,13 +170,13 @@ def _outputs(terms: SupervisedTerms, inputs: Nested) -> Nested:
         wrong = next((t for t in tensors_in(inputs) if t.dtype != w.dtype and not t.is_complex()), None)
         if isinstance(error, IndexError):
             raise ObjectiveError(
-                f"a {type(terms.module).__name__} that cannot take these inputs",
+                f"a {type(terms.module).__name__} that cannot take these inputs ({_kinds(inputs)})",
                 f"its forward pass says: {first_line(error)}",
                 "Check that every index lies below the size of its table (num_embeddings)",
             ) from error
         if wrong is None:
             raise ObjectiveError(
-                f"a {type(terms.module).__name__} that cannot take these inputs",
+                f"a {type(terms.module).__name__} that cannot take these inputs ({_kinds(inputs)})",
                 f"its forward pass says: {first_line(error)}",
                 "Give a tensor for forward(x), a tuple for forward(*xs), or a dict for forward(**xs)",
             ) from error
@@ -196,15 +195,15 @@ def _refuse_criterion(terms: SupervisedTerms, outputs: Nested, targets: Nested) 
     except ObjectiveError:
         raise
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        kinds = [
-            ", ".join(f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for t in tensors_in(nested))
-            for nested in (outputs, targets)
-        ]
         raise ObjectiveError(
-            f"a criterion that cannot compare outputs ({kinds[0]}) with targets ({kinds[1]})",
+            f"a criterion that cannot compare outputs ({_kinds(outputs)}) with targets ({_kinds(targets)})",
             f"it says: {first_line(error)}",
             "Give classes as torch.int64 below the number of outputs, anything else in the dtype of the outputs",
         ) from error
+
+
+def _kinds(nested: Nested) -> str:
+    return ", ".join(f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for t in tensors_in(nested))
 
 
 def _joined(answers: list[Nested], targets: list[Nested]) -> tuple[Nested, Nested]:

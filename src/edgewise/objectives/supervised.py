@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from edgewise.foundation import ObjectiveError, ParameterSpace, Scalar
+from edgewise.foundation import ObjectiveError, ParameterSpace, Scalar, first_line
 from edgewise.objectives.averaging import Criterion, Metric, weight_in_metric, weight_of
 from edgewise.objectives.fixed_data import FixedData, Nested, map_tensors, tensors_in
 from edgewise.objectives.terms import Chunk, Terms
@@ -177,6 +177,6 @@ def _private_copy(module: nn.Module) -> nn.Module:
     except (RuntimeError, TypeError) as error:
         raise ObjectiveError(
             f"a {type(module).__name__} that cannot be copied",
-            f"the objective keeps its own copy, so that later changes of mode do not change L(w) ({error})",
-            "If it uses torch.nn.utils.weight_norm or spectral_norm, use torch.nn.utils.parametrizations instead",
+            f"the objective keeps its own copy, so that later changes of mode do not reach it ({first_line(error)})",
+            "Use weight_norm and spectral_norm from torch.nn.utils.parametrizations; keep locks and files outside",
         ) from error
