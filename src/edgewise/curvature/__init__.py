@@ -1,6 +1,6 @@
 """The curvature of an objective at a point: objectives × linear algebra."""
 
-from edgewise.curvature.directional import DirectionalCurvature, directional_curvature
+from edgewise.curvature.directional import RayleighQuotient, directional_curvature
 from edgewise.curvature.effective import EffectiveHessian
 from edgewise.curvature.fisher import EmpiricalFisher, Fisher
 from edgewise.curvature.gauss_newton import GaussNewton
@@ -11,13 +11,13 @@ from edgewise.curvature.tracker import Tracker, TrackerState
 
 __all__ = [
     "NTK",
-    "DirectionalCurvature",
     "EffectiveHessian",
     "EmpiricalFisher",
     "Fisher",
     "GaussNewton",
     "Hessian",
     "Likelihood",
+    "RayleighQuotient",
     "Tracker",
     "TrackerState",
     "directional_curvature",

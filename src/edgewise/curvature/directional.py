@@ -11,7 +11,7 @@ from edgewise.objectives import Point
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectionalCurvature:
+class RayleighQuotient:
     """The curvature along a direction, how far that is from an eigenvalue, and its cost.
 
     Attributes:
@@ -25,7 +25,7 @@ class DirectionalCurvature:
     products: int
 
 
-def directional_curvature(point: Point, direction: Parameters) -> DirectionalCurvature:
+def directional_curvature(point: Point, direction: Parameters) -> RayleighQuotient:
     """The curvature of the loss along a direction: a Rayleigh quotient of the Hessian.
 
         κ = dᵀ H d / ‖d‖²
@@ -61,4 +61,4 @@ def directional_curvature(point: Point, direction: Parameters) -> DirectionalCur
     product = point.hvp(d)
     value = d @ product
     residual = torch.linalg.vector_norm(product - value * d)
-    return DirectionalCurvature(value=float(value), residual=float(residual), products=1)
+    return RayleighQuotient(value=float(value), residual=float(residual), products=1)
