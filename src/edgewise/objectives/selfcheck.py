@@ -68,7 +68,7 @@ class SelfCheck:
     def __str__(self) -> str:
         lines = [f"{'derivative':<24}{'error':>9}{'allowed':>9}  finding"]
         for row in self.rows:
-            finding = "right" if row.passed else f"wrong{row.worst and f', most in {row.worst}'}"
+            finding = "right" if row.passed else f"wrong, most in {row.worst}" if row.worst else "missing"
             lines.append(f"{row.derivative:<24}{row.error:>9.1e}{row.tolerance:>9.1e}  {finding}")
         return "\n".join([*lines, self.sentence])
 
@@ -94,7 +94,7 @@ def selfcheck(
         True
     """
     exact = objective.to(torch.float64)
-    point = exact.start if w is None else w.to(torch.float64)
+    point = exact.start if w is None else exact.at(w.to(torch.float64), products=False).w
     space = exact.space or ParameterSpace(("w",), ((exact.size,),))
     rows = compare(exact, point, space, seed=seed, rtol=rtol)
     if all(row.passed for row in rows) or not isinstance(exact.terms, SupervisedTerms):

@@ -177,6 +177,6 @@ def _private_copy(module: nn.Module) -> nn.Module:
     except (RuntimeError, TypeError) as error:
         raise ObjectiveError(
             f"a {type(module).__name__} that cannot be copied",
-            f"the objective keeps its own copy, so that later changes of mode do not reach it ({first_line(error)})",
+            f"the objective keeps its own copy, so that changes of mode do not reach it ({first_line(error)})",
             "Use weight_norm and spectral_norm from torch.nn.utils.parametrizations; keep locks and files outside",
         ) from error
