@@ -9,6 +9,10 @@ derivatives are wrong or missing (measured against central differences in float6
     layer_norm, batch_norm (train), instance_norm     third derivative wrong
     mse_loss (mean)                                   no forward-mode derivative of its gradient
 
+and others whose second derivative is right but costs more than it has to (`benchmarks/README.md`):
+
+    conv1d, conv2d, conv3d, gelu, silu                answered in reverse mode, see `convolution`, `activations`
+
 Inside `differentiable(order)` those calls are answered by the same formula written from primitives,
 whichever module makes them, and attention runs its MATH kernel; both are undone on leaving.
 """
@@ -23,16 +27,21 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from edgewise.objectives.activations import gelu, silu
+from edgewise.objectives.convolution import bilinear
+
 
 @contextmanager
 def differentiable(order: int) -> Iterator["Substitution"]:
-    """Inside, whatever is computed has right derivatives up to `order` (2 or 3); with 3, in forward mode too.
+    """Inside, whatever is computed has right derivatives up to `order` (2 or 3).
+
+    With 3 they are right in forward mode too; with 2 they are made for reverse mode, and faster.
 
     Yields:
         The record of what was met; `met_third_order_trap` says whether a graph built with order 2
         would give a wrong third derivative.
     """
-    mode = Substitution(_SECOND if order == 2 else {**_SECOND, **_THIRD, **_FORWARD})
+    mode = Substitution({**_SECOND, **_FASTER} if order == 2 else {**_SECOND, **_THIRD, **_FORWARD})
     with sdpa_kernel(SDPBackend.MATH), mode:
         yield mode
 
@@ -133,4 +142,11 @@ _THIRD: dict[Any, Callable[..., Tensor]] = {
     F.instance_norm: instance_norm,
 }
 _FORWARD: dict[Any, Callable[..., Tensor]] = {F.mse_loss: mse_loss}
+_FASTER: dict[Any, Callable[..., Tensor]] = {
+    torch.conv1d: bilinear(torch.conv1d, axes=1),
+    torch.conv2d: bilinear(torch.conv2d, axes=2),
+    torch.conv3d: bilinear(torch.conv3d, axes=3),
+    F.gelu: gelu,
+    F.silu: silu,
+}
 _MSE_OPTIONS = ("size_average", "reduce", "weight")
