@@ -1,4 +1,4 @@
-"""The substitutes that make products cheaper: PyTorch's values and gradients to the last bit, and right curvature."""
+"""The substitutes that make products cheaper: PyTorch's values and gradients bit by bit, and right curvature."""
 
 from collections.abc import Callable
 
