@@ -1,0 +1,122 @@
+"""`edgewise show`: one run with its verdict, or all runs of a store."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgewise.dynamics import Run
+
+_STORE = Path("runs")
+_ROWS = 10
+
+
+def show(run: str | None = None, /, *, store: Path = _STORE, rows: int = _ROWS, figure: Path | None = None) -> int:
+    """Show a run: what was run, how it ended, and its verdict. Without a run, list those there are.
+
+      edgewise show
+      edgewise show latest
+      edgewise show demo-3f9a --figure overview.svg
+
+    Args:
+        run: its folder, a part of its name that no other run has, or latest.
+        store: the folder in which the runs' folders are.
+        rows: how many rows of readings.
+        figure: draw it into this file, whose ending (.png, .svg, .pdf) says how.
+    """
+    from edgewise.cli.manifest import facts_of
+    from edgewise.cli.report import draw, facts, output, shown
+    from edgewise.cli.table import table
+    from edgewise.dynamics import Run
+    from edgewise.foundation import SettingError
+    from edgewise.records import find_record
+
+    if run is None:
+        if figure is not None:
+            raise SettingError(
+                "--figure without a run", "a figure shows one run", f"Type edgewise show latest --figure {figure}"
+            )
+        return _list(store)
+    if rows < 0:
+        raise SettingError(f"--rows {rows}", "rows are counted", f"Type --rows {_ROWS}")
+    opened = Run(find_record(run, store))
+    console = output()
+    facts(console, ("run", shown(opened.path)), *facts_of(opened.manifest))
+    if rows:
+        console.print()
+        console.print(table(_rows(opened, rows)))
+    facts(console, *_ending(opened))
+    if figure is not None:
+        facts(console, ("figure", shown(draw(opened, figure))))
+    return 0
+
+
+def _list(store: Path) -> int:
+    """The runs of a store, newest last."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgewise.cli.report import output
+    from edgewise.dynamics import Run
+    from edgewise.foundation import EdgewiseError
+    from edgewise.records import list_records
+
+    console = output()
+    listing = list_records(store)
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    out.add_column("run", overflow="fold")
+    out.add_column("verdict")
+    for record in listing.records:
+        try:
+            verdict = str(Run(record).verdict())
+        except EdgewiseError as error:
+            verdict = str(error)
+        if console.is_terminal:
+            out.add_row(Text(record.name), Text(verdict))
+        else:
+            console.print(f"{record.name}  {verdict}", soft_wrap=True)
+    if out.row_count:
+        console.print(out)
+    for complaint in listing.broken:
+        console.print(str(complaint), soft_wrap=True)
+    if not listing.records and not listing.broken:
+        console.print(
+            f"There are no runs in {store}. Make one with edgewise demo, or edgewise run.", soft_wrap=True
+        )
+    return 0
+
+
+def _rows(run: "Run", count: int) -> "list[tuple[int, dict[str, Any]]]":
+    """Readings of every process at `count` steps spread over the run, the first and the last among them."""
+    import numpy as np
+
+    dataset = run.dataset
+    wanted = dataset["sharpness" if "sharpness" in dataset else "loss"].transpose("step", ...).values
+    read = np.flatnonzero(np.isfinite(wanted.reshape(len(wanted), -1)).any(axis=1))
+    chosen = read[np.unique(np.linspace(0, len(read) - 1, count).round().astype(int))] if len(read) else read
+    lines = []
+    for i in chosen:
+        at = dataset.isel(step=int(i))
+        rows = {
+            str(process): {str(name): at[name].sel(process=process).values.tolist() for name in dataset.data_vars}
+            for process in dataset["process"].values
+        }
+        lines.append((int(at["step"]), rows))
+    return lines
+
+
+def _ending(run: "Run") -> list[tuple[str, str]]:
+    """Why the run ended, if it has, and its verdict."""
+    from edgewise.cli.report import resuming
+
+    outcomes = run.outcomes
+    if run.record.writer is not None:
+        lines = [("state", f"being written by process {run.record.writer}")]
+    elif outcomes:
+        lines = [("ended", f"{process}: {outcome.sentence}") for process, outcome in outcomes.items()]
+    else:
+        lines = [("ended", f"killed before it could say why; to go on, type {resuming(run.path)}")]
+    several = run.dataset.sizes["process"] > 1
+    for process in map(str, run.dataset["process"].values):
+        lines.append(("verdict", (f"{process}: " if several else "") + str(run.verdict(process))))
+    return lines

@@ -1,0 +1,111 @@
+"""What is said when a run has ended: why, the verdict, where it lies, and how to go on."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from edgewise.cli.complaints import INTERRUPTED
+from edgewise.methods import GradientDescent, HeavyBall, Method, Schedule
+
+if TYPE_CHECKING:
+    from edgewise.dynamics import Run
+
+FIGURE = "overview.png"
+"""The name of the figure in the folder of a run."""
+
+
+def output() -> Console:
+    """Where results go."""
+    return Console(highlight=False, markup=False)
+
+
+def watched() -> Console:
+    """Where progress goes."""
+    return Console(stderr=True, highlight=False, markup=False)
+
+
+def facts(console: Console, *rows: tuple[str, str], indent: int = 0) -> None:
+    """Names and values, a line each; wrapped on a terminal, whole lines elsewhere."""
+    width = max(len(name) for name, _ in rows)
+    if not console.is_terminal:
+        for name, value in rows:
+            console.print(" " * indent + f"{name.ljust(width)}  {value}", soft_wrap=True)
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", min_width=width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, Text(value))
+    console.print(Padding(grid, (0, 0, 0, indent)))
+
+
+def announce(console: Console, what: str, *words: str) -> None:
+    """One line before a run starts."""
+    console.print(Text.assemble((what, "bold"), "  ", ", ".join(words)), soft_wrap=True)
+
+
+def summary(method: Method[Any]) -> tuple[str, ...]:
+    """A method in words: its name, its step size, and where it loses stability."""
+    match method:
+        case GradientDescent():
+            words = "gradient descent"
+        case HeavyBall(beta=beta):
+            words = f"heavy ball with β = {beta:g}"
+        case _:
+            return (str(method),)
+    if isinstance(method.lr, Schedule):
+        return words, str(method.lr), f"critical curvature {method.critical_formula}"
+    return words, f"η = {method.lr:.4g}", f"{method.critical_formula} = {method.critical_curvature:.4g}"
+
+
+def report(run: "Run", *, figure: bool) -> int:
+    """Say how a run ended and what it was; returns the exit code.
+
+    Args:
+        run: a run that has just ended.
+        figure: whether to draw it into its folder.
+    """
+    console = output()
+    interrupted = False
+    lines = []
+    for process, outcome in run.outcomes.items():
+        interrupted |= outcome.kind == "interrupted"
+        prefix = f"{process}: " if len(run.outcomes) > 1 else ""
+        ending = f"Interrupted at step {outcome.step}." if outcome.kind == "interrupted" else outcome.sentence
+        lines += [("ended", prefix + ending), ("verdict", f"{prefix}{run.verdict(process)}")]
+    lines.append(("run", shown(run.path)))
+    if figure:
+        lines.append(("figure", shown(draw(run, run.path / FIGURE))))
+    if interrupted:
+        lines.append(("to go on", resuming(run.path)))
+    facts(console, *lines)
+    return INTERRUPTED if interrupted else 0
+
+
+def draw(run: "Run", path: Path) -> Path:
+    """The overview of a run as a file.
+
+    Raises:
+        SettingError: if the ending of `path` is no kind of figure.
+    """
+    from edgewise.figures import overview, save
+
+    return save(overview(run.dataset, title=run.path.name, verdict=str(run.verdict())), path)
+
+
+def resuming(path: Path) -> str:
+    """The line to type to go on with a run."""
+    return f"edgewise run --resume {shlex.quote(shown(path))}"
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be typed here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
