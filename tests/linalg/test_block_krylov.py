@@ -126,3 +126,35 @@ def test_less_than_a_product_a_column_is_refused(products: float) -> None:
         BlockKrylov(max_products_per_pair=products).solve(
             as_operator(with_spectrum(SPECTRA["crowded"])), torch.ones(153, 1).double(), 1, 1e-3
         )
+
+
+def test_a_reserve_costs_nothing_while_the_bounds_are_met_without_it() -> None:
+    A = with_spectrum(EDGES["separated"])
+    exact = torch.linalg.eigh(A)[1].flip(1)
+    operator = as_operator(A)
+    tracked = BlockKrylov().solve(operator, exact[:, :1], 1, 1e-3, reserve=exact[:, 1:2], reach=62.5)
+    assert operator.products == tracked.pairs.products == 1
+    assert tracked.block.shape[1] == 1
+    assert tracked.reach == 62.5
+    assert bool(tracked.pairs.converged.all())
+
+
+def test_a_reserve_joins_where_the_bounds_are_not_met_and_measures_the_reach_anew() -> None:
+    A = with_spectrum(EDGES["crowded"])
+    exact = torch.linalg.eigh(A)[1].flip(1)
+    mixed = exact[:, :1] + 0.3 * exact[:, 1:2]
+    operator = as_operator(A)
+    tracked = BlockKrylov().solve(operator, mixed, 1, 1e-4, reserve=exact[:, 1:2], reach=99.0)
+    assert operator.products == tracked.pairs.products == 2
+    assert_close(float(tracked.pairs.values[0]), 100.0)
+    assert tracked.block.shape[1] == 2
+    assert tracked.reach == pytest.approx(99.0)
+
+
+def test_a_reach_above_the_value_found_says_that_it_may_not_be_the_largest() -> None:
+    A = with_spectrum(EDGES["crowded"])
+    second = torch.linalg.eigh(A)[1].flip(1)[:, 1:2]
+    solver = BlockKrylov(max_products_per_pair=1)
+    tracked = solver.solve(as_operator(A), second, 1, 1e-3, reach=100.0)
+    assert float(tracked.pairs.bounds[0]) == pytest.approx(1.0)
+    assert not bool(tracked.pairs.converged.any())

@@ -24,12 +24,14 @@ class TrackerState:
     Attributes:
         blocks: Ritz vectors of the last `lag` readings, latest first; as columns the followed ones, then the
             guards.
+        reaches: what the rest of the spectrum lay below when its guards were last measured, one a block.
         followed: how many are followed.
         readings: how many readings were taken.
         seed: of the fresh directions.
     """
 
     blocks: tuple[Tensor, ...]
+    reaches: tuple[float | None, ...]
     followed: int
     readings: int
     seed: int
@@ -40,10 +42,11 @@ class TrackerState:
 class Tracker:
     """The top eigenpairs of a sequence of nearby operators, from a warm start.
 
-    Each reading applies the operator to the last reading's Ritz vectors, guards included, and spends more only
-    while a bound is above `rtol`. A direction that was not followed can overtake those that are: the guards
-    see it coming once they contain any of it, so every `refresh` readings a fresh direction joins them, for
-    one product.
+    Each reading applies the operator to earlier Ritz vectors, and spends more only while a bound is above `rtol`:
+    first on the guards, which follow the largest eigenvalues after the wanted ones, then on residuals. A
+    direction that was not followed can overtake those that are: the guards see it coming once they contain
+    any of it, so they are measured every `guard_every` readings even where no bound asks for it, and every
+    `refresh` readings a fresh direction joins them.
 
     Attributes:
         k: how many pairs to follow at least.
@@ -52,7 +55,8 @@ class Tracker:
         rtol: bound of the error of every value, relative to the largest.
         lag: how many readings ago the warm start comes from. At the edge of stability the iterate has period two,
             and so have the eigenvectors: those of two readings ago are a far better start than the last ones.
-        guards: columns beyond the followed ones, one product each.
+        guards: columns beyond the followed ones, one product each when measured.
+        guard_every: readings between measurements of the guards that no bound asks for.
         refresh: readings between fresh directions.
         max_products_per_pair: the most products a reading may spend, per column.
 
@@ -68,9 +72,10 @@ class Tracker:
 
     k: int = 1
     above: float | None = None
-    rtol: float = 1e-3
+    rtol: float = 2e-3
     lag: int = 1
     guards: int = 1
+    guard_every: int = 8
     refresh: int = 20
     max_products_per_pair: float = 4.0
 
@@ -87,11 +92,12 @@ class Tracker:
 
     @property
     def _counts(self) -> tuple[tuple[str, int, int], ...]:
-        return (("k", self.k, 1), ("lag", self.lag, 1), ("guards", self.guards, 0), ("refresh", self.refresh, 1))
+        every = (("guard_every", self.guard_every, 1), ("refresh", self.refresh, 1))
+        return (("k", self.k, 1), ("lag", self.lag, 1), ("guards", self.guards, 0), *every)
 
     def init(self, seed: int) -> TrackerState:
         """Nothing read yet: the first reading starts cold."""
-        return TrackerState(blocks=(), followed=self.k, readings=0, seed=seed)
+        return TrackerState(blocks=(), reaches=(), followed=self.k, readings=0, seed=seed)
 
     def read(
         self,
@@ -116,15 +122,21 @@ class Tracker:
         before = operator.products
         numbers = generator(state.seed, str(state.readings))
         followed = min(state.followed, operator.size)
-        warm = next((b for b in reversed(state.blocks) if b.shape[1] >= followed), None)
+        warm, reach = self._warm(state, followed)
         if warm is None:
             columns = min(followed + self.guards, operator.size)
             cold = Lanczos().solve(operator, columns, self.rtol, numbers)
             block, pairs, values = cold.vectors, _first(cold, followed), cold.values
+            reach = float((cold.values + cold.residuals)[followed:].max()) if columns > followed else None
         else:
-            start = torch.cat([warm, *self._fresh(operator, state, numbers, directions)], 1)
-            tracked = self._solver.solve(operator, start, followed, self.rtol, numbers)
-            block, pairs, values = tracked.block, tracked.pairs, tracked.ritz_values
+            fresh = self._fresh(operator, state, numbers, directions)
+            resting = self._guards_rest(state, reach) and threshold is None and not fresh
+            start, reserve = (warm[:, :followed], warm[:, followed:]) if resting else (warm, None)
+            start = torch.cat([start, *fresh], 1)
+            tracked = self._solver.solve(operator, start, followed, self.rtol, numbers, reserve, reach)
+            block, pairs, values, reach = tracked.block, tracked.pairs, tracked.ritz_values, tracked.reach
+            if block.shape[1] < warm.shape[1]:  # the guards were not needed, and stay as they were
+                block = torch.cat([block, warm[:, block.shape[1] :]], 1)
 
         while threshold is not None and followed < operator.size and float(values[-1]) >= threshold:
             # Even the last column is above the threshold: there may be more. Widen until one is below.
@@ -145,6 +157,7 @@ class Tracker:
         pairs = replace(pairs, products=operator.products - before)
         after = TrackerState(
             blocks=(block, *state.blocks)[: self.lag],
+            reaches=(reach, *state.reaches)[: self.lag],
             followed=followed,
             readings=state.readings + 1,
             seed=state.seed,
@@ -166,10 +179,20 @@ class Tracker:
             )
         return self.above * critical_curvature
 
+    def _warm(self, state: TrackerState, followed: int) -> tuple[Tensor | None, float | None]:
+        """The block of `lag` readings ago, or the latest before that which is wide enough."""
+        for block, reach in zip(reversed(state.blocks), reversed(state.reaches), strict=True):
+            if block.shape[1] >= followed:
+                return block, reach
+        return None, None
+
+    def _guards_rest(self, state: TrackerState, reach: float | None) -> bool:
+        # With a lag the readings form interleaved chains, and the guards of each are measured in turn.
+        return reach is not None and state.readings % self.guard_every >= self.lag
+
     def _fresh(
         self, operator: Operator, state: TrackerState, numbers: torch.Generator, directions: Sequence[Tensor]
     ) -> list[Tensor]:
-        # With a lag the readings form interleaved chains, and each needs its fresh directions.
         if state.readings % self.refresh >= self.lag or state.blocks[0].shape[1] >= operator.size:
             return []
         usable = [d for d in directions if bool(torch.isfinite(d).all()) and bool(d.any())]

@@ -23,11 +23,13 @@ class Tracked:
         pairs: the k wanted eigenpairs.
         block: the leading Ritz vectors, as many as the start block had: the wanted ones, then the guards.
         ritz_values: the Ritz values of the columns of `block`, descending.
+        reach: what the eigenvalues after the wanted ones are taken to lie below; None without guards.
     """
 
     pairs: Eigenpairs
     block: Float[Tensor, "size block"]
     ritz_values: Float[Tensor, "block"]
+    reach: float | None
 
 
 @final
@@ -42,8 +44,10 @@ class BlockKrylov:
     block Krylov with the products spent where they are needed (davidson1975iterative).
 
     Columns beyond the k wanted are *guards*. Each costs one product too, and is already there when an
-    eigenvalue of lower rank overtakes. A warm block can still miss one that rose from elsewhere: whoever
-    tracks for long adds a fresh direction to the block now and then.
+    eigenvalue of lower rank overtakes. Where an earlier answer has measured how far the rest of the spectrum
+    reaches, the guards can be held in *reserve*: they join, and cost, only if the bounds are not met without
+    them. A warm block can still miss an eigenvalue that rose from elsewhere: whoever tracks for long adds a
+    fresh direction to the block now and then.
 
     Attributes:
         max_products_per_pair: products allowed, per column of the block.
@@ -61,6 +65,8 @@ class BlockKrylov:
         k: int,
         rtol: float,
         generator: torch.Generator | None = None,
+        reserve: Block | None = None,
+        reach: float | None = None,
     ) -> Tracked:
         """The `k` largest algebraic eigenpairs of `operator` reachable from `block`.
 
@@ -71,6 +77,9 @@ class BlockKrylov:
             k: how many pairs are wanted.
             rtol: bound of the error, relative to the largest wanted |value|.
             generator: draws directions to replace dropped columns; None uses a fixed seed.
+            reserve: guards that join if the bounds are not met without them.
+            reach: what the eigenvalues after the wanted ones lie below, as an earlier `Tracked.reach` says; used
+                until a guard has joined.
 
         Raises:
             SettingError: if an argument does not fit, or a product is not finite.
@@ -83,20 +92,32 @@ class BlockKrylov:
                 "every column of the block takes at least one product",
                 "Type BlockKrylov(max_products_per_pair=4)",
             )
+        waiting = [] if reserve is None else list(reserve.T)
         columns = block.shape[1]
-        budget = min(math.floor(self.max_products_per_pair * columns), operator.size)
+        budget = min(math.floor(self.max_products_per_pair * (columns + len(waiting))), operator.size)
         generator = generator or torch.Generator().manual_seed(0)
         basis = KrylovBasis(operator, block, capacity=budget)
 
-        ritz = basis.ritz(k, rtol, guards=columns - k)
+        known = reach
+        ritz = basis.ritz(k, rtol, columns - k, known)
         while basis.products < budget and (basis.closed < k or bool(ritz.unfinished.any())):
-            if bool(ritz.unfinished.any()):
+            if waiting:
+                for guard in waiting:
+                    basis.close_toward(guard.clone())
+                columns, waiting, known = columns + len(waiting), [], None
+            elif bool(ritz.unfinished.any()):
                 basis.close(ritz.residual_direction)
             else:
                 basis.close_random(generator)
-            ritz = basis.ritz(k, rtol, guards=columns - k)
+            ritz = basis.ritz(k, rtol, columns - k, known)
 
         kept = min(columns, basis.closed)
         vectors = basis.vectors(ritz, kept)
         pairs = basis.eigenpairs(ritz, vectors[:, :k])
-        return Tracked(pairs=pairs, block=vectors, ritz_values=ritz.values[:kept].to(vectors))
+        reaches = ritz.values[k:kept] + ritz.outside[:, k:kept].norm(dim=0)
+        return Tracked(
+            pairs=pairs,
+            block=vectors,
+            ritz_values=ritz.values[:kept].to(vectors),
+            reach=float(reaches.max()) if kept > k else known,
+        )

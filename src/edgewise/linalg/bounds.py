@@ -41,7 +41,10 @@ _ROUNDING = 16
 
 
 def error_bounds(
-    ritz_values: Float[Tensor, "closed"], residual_norms: Float[Tensor, "closed"], wanted: int
+    ritz_values: Float[Tensor, "closed"],
+    residual_norms: Float[Tensor, "closed"],
+    wanted: int,
+    reach: float | None = None,
 ) -> Float[Tensor, "k"]:
     """Bounds of the errors of the `wanted` largest Ritz values, in exact arithmetic.
 
@@ -49,6 +52,7 @@ def error_bounds(
         ritz_values: θ, all Ritz values of one subspace, descending.
         residual_norms: r, the norms of their residuals.
         wanted: how many of the largest to bound.
+        reach: what the largest eigenvalue outside the subspace is known to lie below, from an earlier answer.
 
     Returns:
         How far each wanted θᵢ may lie below the eigenvalue of the same rank. Add `rounding` for the
@@ -59,6 +63,10 @@ def error_bounds(
         >>> error_bounds(theta, r, wanted=1)  # 0.64/8
         tensor([0.0800])
     """
+    if reach is not None:
+        # It stands for one more pair, without a residual, after all that were computed.
+        ritz_values = torch.cat([ritz_values, ritz_values.new_tensor([reach])])
+        residual_norms = torch.cat([residual_norms, residual_norms.new_zeros(1)])
     squares = residual_norms.square().cumsum(0)
     reaches = (ritz_values + residual_norms).flip(0).cummax(0).values.flip(0)
     bounds = (reaches - ritz_values)[:wanted]

@@ -149,16 +149,22 @@ class KrylovBasis:
         It has its share of the open directions too: the residual of two mixed eigenvectors points along the
         very copy that is missing.
         """
-        coefficients = self._append(random_vector(self._operator, generator))
-        self.close(coefficients[self._closed :])
+        self.close_toward(random_vector(self._operator, generator))
 
-    def ritz(self, wanted: int, rtol: float, guards: int = 0) -> Ritz:
+    def close_toward(self, vector: Tensor) -> None:
+        """Apply A to what of a vector is orthogonal to the closed directions; nothing if nothing is."""
+        coefficients = self._append(vector)[self._closed :]
+        if bool(coefficients.any()):
+            self.close(coefficients)
+
+    def ritz(self, wanted: int, rtol: float, guards: int = 0, reach: float | None = None) -> Ritz:
         """Solve the projected problem and judge the `wanted` largest pairs (fewer, while there are fewer).
 
         Args:
             wanted: how many to judge.
             rtol: the tolerance, relative to the largest of them in magnitude.
             guards: how many pairs after them are expected to be eigenpairs too, and may share their cluster.
+            reach: what every eigenvalue outside the basis is known to lie below.
         """
         m = self._closed
         T = self._projection[:m, :m]
@@ -166,7 +172,7 @@ class KrylovBasis:
         values, coefficients = values.flip(0), coefficients.flip(1)
         outside = self._projection[m : self._width, :m] @ coefficients
         floor = rounding(values, self._operator.dtype)
-        bounds = error_bounds(values, outside.norm(dim=0), min(wanted + guards, m))[:wanted] + floor
+        bounds = error_bounds(values, outside.norm(dim=0), min(wanted + guards, m), reach)[:wanted] + floor
         return Ritz(values, coefficients, outside, bounds, rtol * float(values[:wanted].abs().max()), floor)
 
     def restart(self, ritz: Ritz, keep: int) -> None:

@@ -29,7 +29,7 @@ class Sharpness(Probe):
     """
 
     k: int = 1
-    rtol: float = 1e-3
+    rtol: float = 2e-3
     every: int = 1
     above: float | None = None
     products: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class MidpointSharpness(Probe):
     """
 
     k: int = 1
-    rtol: float = 1e-3
+    rtol: float = 2e-3
     every: int = 1
     history: ClassVar[int] = 2
     lag: ClassVar[int] = 1
