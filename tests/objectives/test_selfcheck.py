@@ -298,8 +298,7 @@ def test_an_attention_block_is_searched_through() -> None:
 
     x = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    assert _checked(Attending(), None, (x, Y[:6])).offender == "bad"
-    torch.manual_seed(0)
+    # In eval mode, where PyTorch has a shortcut past the layers of an encoder.
     assert _checked(Attending().eval(), None, (x, Y[:6])).offender == "bad"
 
 
