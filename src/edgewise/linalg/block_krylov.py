@@ -65,7 +65,7 @@ class BlockKrylov:
         k: int,
         rtol: float,
         generator: torch.Generator | None = None,
-        reserve: Block | None = None,
+        reserve: Float[Tensor, "size guards"] | None = None,
         reach: float | None = None,
     ) -> Tracked:
         """The `k` largest algebraic eigenpairs of `operator` reachable from `block`.
@@ -103,7 +103,7 @@ class BlockKrylov:
         while basis.products < budget and (basis.closed < k or bool(ritz.unfinished.any())):
             if waiting:
                 for guard in waiting:
-                    basis.close_toward(guard.clone())
+                    basis.close_toward(guard)
                 columns, waiting, known = columns + len(waiting), [], None
             elif bool(ritz.unfinished.any()):
                 basis.close(ritz.residual_direction)
