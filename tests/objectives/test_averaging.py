@@ -70,7 +70,7 @@ def test_the_accuracy_is_read_where_targets_are_classes() -> None:
     one_hot = F.one_hot(torch.tensor([0, 2, 1, 2, 0]), 3).double()
     padded = nn.CrossEntropyLoss(ignore_index=2)
     assert default_metrics(F.cross_entropy, SCORES, CLASSES) == {"accuracy": Accuracy()}
-    assert default_metrics(padded, SCORES, CLASSES) == {"accuracy": Accuracy(ignore_index=2)}
+    assert default_metrics(padded, SCORES, CLASSES) == {"accuracy": Accuracy(ignore_index=2, class_axis=1)}
     assert default_metrics(F.mse_loss, SCORES, one_hot) == {"accuracy": Accuracy()}
     for targets in (FLOATS, CLASSES.int(), CLASSES[:4], one_hot[:, :2], SCORES[:, :1], {"class": CLASSES}):
         assert default_metrics(F.mse_loss, SCORES, targets) == {}
@@ -96,3 +96,11 @@ def test_what_cannot_be_tried_is_believed() -> None:
     assert combines(nn.MSELoss(), SCORES[:1], FLOATS[:1]) == "mean"
     assert combines(nn.MSELoss(reduction="sum"), {"scores": SCORES}, FLOATS) == "sum"
     assert combines(lambda o, t: o.sum() * torch.nan, SCORES, FLOATS) == "mean"
+
+
+def test_classes_lie_on_the_second_axis_for_cross_entropy_even_where_the_last_would_fit() -> None:
+    outputs = torch.zeros(1, 3, 3, dtype=torch.float64)
+    outputs[0, 2, :] = 1.0  # class 2 at all three tokens
+    targets = torch.tensor([[2, 2, 0]])
+    metric = default_metrics(nn.CrossEntropyLoss(), outputs, targets)["accuracy"]
+    assert float(metric(outputs, targets)) == pytest.approx(2 / 3)

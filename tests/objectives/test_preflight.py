@@ -541,3 +541,17 @@ def test_the_global_random_state_is_left_alone_even_by_random_objectives() -> No
     with pytest.raises(ObjectiveError):
         Objective.from_function(lambda w: (w**2).sum() + torch.rand(()), 2)
     assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_layer_that_says_it_mixes_samples_needs_a_fixed_partition() -> None:
+    class Centring(nn.Module):
+        mixes_samples = True
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x - x.mean(0)
+
+    net = nn.Sequential(nn.Linear(2, 1), Centring())
+    data = torch.randn(6, 2), torch.randn(6, 1)
+    with pytest.raises(ObjectiveError, match=r"mixes samples at 1 \(Centring\).*ghost_batch"):
+        Objective.from_module(net, nn.MSELoss(), data)
+    assert Objective.from_module(net, nn.MSELoss(), data, ghost_batch=3).size == 3

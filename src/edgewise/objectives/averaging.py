@@ -54,20 +54,23 @@ def weight_of(criterion: Criterion, targets: Nested) -> float:
 class Accuracy:
     """The share of samples (tokens) whose largest output is the target class.
 
-    Targets are class indices or one-hot rows. The class axis is the last one if the others match the
-    targets, else the second, as in `torch.nn.CrossEntropyLoss`.
+    Targets are class indices or one-hot rows.
 
     Attributes:
         ignore_index: the class index of tokens that do not count; negative ones never do.
+        class_axis: where the outputs have their classes; None takes the last axis if the others match the targets,
+            else the second.
     """
 
     ignore_index: int = -100
+    class_axis: int | None = None
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The share among those that count; 0 where none does."""
         if targets.is_floating_point():
             return (outputs.argmax(-1) == targets.argmax(-1)).to(outputs.dtype).mean()
-        axis = -1 if outputs.shape[:-1] == targets.shape else 1
+        last = -1 if outputs.shape[:-1] == targets.shape else 1
+        axis = last if self.class_axis is None else self.class_axis
         hits = (outputs.argmax(axis) == targets) & self._count(targets)
         return hits.sum().to(outputs.dtype) / max(self.counted(targets), 1)
 
@@ -86,7 +89,9 @@ def weight_in_metric(metric: Metric, targets: Nested) -> int:
 
 def default_metrics(criterion: Criterion, outputs: Nested, targets: Nested) -> Mapping[str, Metric]:
     """Accuracy where the targets are classes; nothing otherwise."""
-    found = {"accuracy": Accuracy(getattr(criterion, "ignore_index", -100))}
+    # PyTorch's class criteria have the classes on the second axis, whatever the shapes suggest.
+    axis = 1 if isinstance(criterion, _CLASS_CRITERIA) else None
+    found = {"accuracy": Accuracy(getattr(criterion, "ignore_index", -100), axis)}
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return {}
     if targets.is_floating_point():

@@ -51,6 +51,12 @@ def refuse_random_layers(module: nn.Module, *, partitioned: bool) -> None:
                     "even in eval mode its statistics depend on which samples share a batch",
                     "Type ghost_batch=1000 to fix the partition",
                 )
+        if getattr(layer, "mixes_samples", False) and not partitioned:
+            raise ObjectiveError(
+                f"a layer that mixes samples at {kind} without a fixed partition",
+                "the loss depends on which samples share a batch",
+                "Type ghost_batch=1000 to fix the partition",
+            )
         if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and layer.max_norm is not None:
             raise ObjectiveError(
                 f"max_norm={layer.max_norm} at {kind}",
