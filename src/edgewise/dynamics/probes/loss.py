@@ -17,7 +17,7 @@ class Loss(Probe):
 
     def series(self) -> tuple[Series, ...]:
         """`loss`."""
-        return (Series("loss", units="loss", long_name="training loss"),)
+        return (Series("loss", long_name="training loss"),)
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """L(w)."""
