@@ -88,9 +88,7 @@ def test_a_drop_is_felt_at_exactly_its_step():
 
 
 def test_a_schedule_without_a_state_is_asked_for_the_state():
-    with pytest.raises(
-        SettingError, match=r"the step size depends on the step.*companion\(curvature, state\)"
-    ):
+    with pytest.raises(SettingError, match=r"the step size depends on the step.*companion\(curvature, state\)"):
         GradientDescent(Drop(0.1, 0.01, step=5)).companion(1.0)
 
 

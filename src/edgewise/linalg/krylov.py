@@ -94,7 +94,7 @@ class KrylovBasis:
         self._projection = torch.zeros(rows, rows, dtype=torch.float64)
         self._closed = self._width = self._products = 0
         for column in block.T:
-            self._append(column.clone())
+            self._append(column)
         if self._width == 0:
             raise SettingError(
                 f"start vectors of shape {tuple(block.shape)} that are all zero",
@@ -104,7 +104,7 @@ class KrylovBasis:
         images = operator.matmat(self._basis[: self._width].T)
         self._products = self._closed = self._width
         for j, image in enumerate(images.T):
-            self._record(j, image.clone())
+            self._record(j, image)
 
     @property
     def closed(self) -> int:
@@ -141,7 +141,7 @@ class KrylovBasis:
         image = self._operator.matvec(self._basis[self._closed])
         self._products += 1
         self._closed += 1
-        self._record(self._closed - 1, image.clone())
+        self._record(self._closed - 1, image)
 
     def close_random(self, generator: torch.Generator) -> None:
         """Apply A to a random direction orthogonal to the closed ones.
@@ -231,21 +231,25 @@ class KrylovBasis:
         self._projection[: coefficients.shape[0], j] = coefficients
         self._lead = coefficients[self._closed :]
 
-    def _append(self, w: Tensor, scale: float = 0.0) -> Tensor:
-        """Make `w` orthogonal to the basis, in place, and add what is left as an open direction.
+    def _append(self, vector: Tensor, scale: float = 0.0) -> Tensor:
+        """Make a copy of `vector` orthogonal to the basis, and add what is left as an open direction.
 
-        Nothing is added where what is left is rounding error, relative to `w` or to `scale`.
+        Nothing is added where what is left is rounding error, relative to `vector` or to `scale`.
 
         Returns:
-            The coefficients of `w` in the basis, the new direction's last if there is one.
+            The coefficients of `vector` in the basis, the new direction's last if there is one.
         """
-        norm = float(w.norm())
+        norm = float(vector.norm())
         if not math.isfinite(norm):
             raise SettingError(
                 "an operator whose product has NaN or infinite entries",
                 "it has no eigenvalues",
                 "Check that the loss and its gradient are finite at this point, or use float64",
             )
+        if self._width == self._basis.shape[0]:
+            self._grow()
+        # In the row where it will stay: at this size a vector more is a millisecond more.
+        w = self._basis[self._width].copy_(vector)
         W = self._basis[: self._width]
         coefficients = torch.zeros(self._width, dtype=torch.float64)
         rest = norm
@@ -259,9 +263,7 @@ class KrylovBasis:
                 break
         if self._width == self._operator.size or rest <= 10 * torch.finfo(w.dtype).eps * max(norm, scale):
             return coefficients
-        if self._width == self._basis.shape[0]:
-            self._grow()
-        self._basis[self._width] = w / rest
+        w /= rest
         self._width += 1
         return torch.cat([coefficients, torch.tensor([rest], dtype=torch.float64)])
 
