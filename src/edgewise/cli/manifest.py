@@ -56,7 +56,7 @@ def _list(tree: JSON) -> str:
 
 def _commit(source: Mapping[str, JSON]) -> str:
     commits = {
-        place.replace("_", " "): f"{found['commit'][:12]}{' and changes' if found.get('dirty') else ''}"
+        place.replace("_", " "): f"{found['commit'][:12]}{' with changes' if found.get('dirty') else ''}"
         for place, found in source.items()
         if found
     }

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewise.cli.complaints import INTERRUPTED
+from edgewise.foundation import NounError
 from edgewise.methods import GradientDescent, HeavyBall, Method, Schedule
 
 if TYPE_CHECKING:
@@ -95,7 +96,18 @@ def draw(run: "Run", path: Path) -> Path:
     """
     from edgewise.figures import overview, save
 
-    return save(overview(run.dataset, title=run.path.name, verdict=str(run.verdict())), path)
+    return save(overview(run.dataset, title=_title(run), verdict=str(run.verdict())), path)
+
+
+def _title(run: "Run") -> str:
+    """The problem and what descended it; the name of the folder, if the recipe cannot be read here."""
+    try:
+        recipe = run.recipe
+    except NounError:
+        return run.path.name
+    methods = recipe.processes
+    words = ", ".join(summary(*methods.values())[:2] if len(methods) == 1 else methods)
+    return f"{recipe.problem.name}: {words}" if recipe.problem else words
 
 
 def resuming(path: Path) -> str:

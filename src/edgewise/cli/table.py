@@ -64,11 +64,20 @@ def cells(step: int, row: Readings) -> Sequence[Text]:
 
 
 def plus_minus(value: float, bound: float) -> str:
-    """A value with its error bound, both with the decimals that the bound's first digit needs: 14.31 ± 0.02."""
+    """A value with its error bound, to the bound's first digit: 14.31 ± 0.02.
+
+    No more than six digits of the value are shown; a bound that is smaller than their last is written with an
+    exponent.
+    """
     if not (math.isfinite(value) and math.isfinite(bound)) or bound <= 0:
         return f"{value:.5g}"
-    decimals = min(max(0, -math.floor(math.log10(bound))), 6)
-    return f"{value:.{decimals}f} ± {bound:.{decimals}f}" if bound < 1e4 else f"{value:.3g} ± {bound:.1g}"
+    largest = max(abs(value), bound)
+    if not 1e-3 <= largest < 1e6:
+        return f"{value:.5e} ± {bound:.0e}"
+    most = max(0, 5 - math.floor(math.log10(largest)))
+    decimals = max(0, -math.floor(math.log10(bound)))
+    error = f"{bound:.{decimals}f}" if decimals <= most else f"{bound:.0e}"
+    return f"{value:.{min(decimals, most)}f} ± {error}"
 
 
 def _colour(ratio: float) -> str:

@@ -13,8 +13,9 @@ from edgewise.dynamics import Progress
 
 # Seconds between two drawings of the live table: smooth to the eye, and too rare to cost anything.
 _REFRESH = 0.1
-# Rows kept in the live table, which shall fit on a terminal of 24 lines together with what is around it.
-_KEPT = 12
+# Rows in the live table, which shall fit on a terminal of 24 lines together with what is around it; and how
+# many times as many are remembered, to choose from.
+_SHOWN, _FINER = 12, 5
 # Plain lines in a whole run, and the longest silence in seconds.
 _LINES, _SILENCE = 20, 30.0
 _WIDTHS = (8, 11, 10, 21, 18, 12, 11)
@@ -116,12 +117,12 @@ class PlainLines(Progress):
 class Milestones:
     """At most a dozen rows, spread evenly over however many steps there have been.
 
-    The first row with a reading is kept in every stretch of so many steps; when there are too many rows, the
-    stretches are made longer.
+    Of every stretch of so many steps the first row with a reading is kept, in stretches that are finer than
+    those shown, and made longer as the rows become too many.
     """
 
     def __init__(self) -> None:
-        self.lines: list[tuple[int, Rows]] = []
+        self._kept: list[tuple[int, Rows]] = []
         self._stretch = 1
         self._reads_sharpness = False
 
@@ -129,18 +130,34 @@ class Milestones:
         """Keep this row if it opens a new stretch."""
         reading = any("sharpness" in row for row in rows.values())
         if reading and not self._reads_sharpness:
-            self._reads_sharpness, self.lines = True, []
+            self._reads_sharpness, self._kept = True, []
         if reading or not self._reads_sharpness:
-            self._keep(step, rows)
+            self._kept.append((step, rows))
+            self._kept = _openings(self._kept, self._stretch)
+        if len(self._kept) > _FINER * _SHOWN:
+            self._stretch = _longer(self._stretch)
 
-    def _keep(self, step: int, rows: Rows) -> None:
-        if not self.lines or step // self._stretch > self.lines[-1][0] // self._stretch:
-            self.lines.append((step, rows))
-        while len(self.lines) > _KEPT:
-            self._stretch = nice(self._stretch + 1)
-            lines, self.lines = self.lines, []
-            for line in lines:
-                self._keep(*line)
+    @property
+    def lines(self) -> list[tuple[int, Rows]]:
+        """Step and readings of the rows to show."""
+        stretch = self._stretch
+        while len(lines := _openings(self._kept, stretch)) > _SHOWN:
+            stretch = _longer(stretch)
+        return lines
+
+
+def _openings(lines: list[tuple[int, Rows]], stretch: int) -> list[tuple[int, Rows]]:
+    """The first line of every stretch."""
+    firsts = {step // stretch: (step, rows) for step, rows in reversed(lines)}
+    return [firsts[key] for key in sorted(firsts)]
+
+
+def _longer(stretch: int) -> int:
+    """The next nice number that is a multiple of `stretch`."""
+    longer = nice(stretch + 1)
+    while longer % stretch:
+        longer = nice(longer + 1)
+    return longer
 
 
 def nice(number: float) -> int:

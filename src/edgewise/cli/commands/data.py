@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgewise.data import Data
 
+_REASON = 80  # characters
+
 
 def data(name: str | None = None, /, *, folder: Path | None = None) -> int:
     """List the data sets: which are here, where, with which checksums. With a name, download that one.
@@ -22,6 +24,8 @@ def data(name: str | None = None, /, *, folder: Path | None = None) -> int:
 
 
 def _list(folder: Path | None) -> int:
+    from textwrap import shorten
+
     from rich.text import Text
 
     from edgewise.cli.report import facts, output
@@ -35,7 +39,7 @@ def _list(folder: Path | None) -> int:
             rows = [("source", loaded.source), ("checksum", f"sha256:{loaded.checksum}")]
             state = Text("here", "green")
         except DataError as error:
-            rows = [("missing", f"{error.why}. {error.fix}.")]
+            rows = [("because", shorten(error.why, _REASON, placeholder=" …")), ("to do", error.fix)]
             state = Text("not here", "yellow")
         console.print(Text.assemble((name, "bold"), "  ", state))
         facts(console, *rows, indent=2)

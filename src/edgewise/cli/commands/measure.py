@@ -21,6 +21,13 @@ _TRACE_PRODUCTS = 40
 _POINTS, _SMOOTHING = 1000, 0.004
 
 Matrix = Literal["hessian", "gauss-newton", "fisher", "empirical-fisher", "ntk"]
+_WORDS: dict[Matrix, str] = {
+    "hessian": "Hessian",
+    "gauss-newton": "Gauss–Newton matrix",
+    "fisher": "Fisher matrix",
+    "empirical-fisher": "empirical Fisher matrix",
+    "ntk": "neural tangent kernel",
+}
 
 
 @final
@@ -46,6 +53,7 @@ def measure(
     step: int | None = None,
     process: str | None = None,
     density: bool = True,
+    threads: int | None = None,
     figure: Path | None = None,
     store: Path = _STORE,
     options: ProblemOptions = ProblemOptions(),
@@ -64,10 +72,12 @@ def measure(
         step: the checkpoint of a run; the newest if not given.
         process: which process of a run; the first if not given.
         density: estimate the spectral density, by stochastic Lanczos quadrature, and draw it.
+        threads: processor threads; PyTorch's choice if not given.
         figure: the file of the figure; for a run, by default in its folder.
         store: the folder in which the runs' folders are.
     """
     from edgewise.cli.report import facts, output, shown, watched
+    from edgewise.cli.threads import using
     from edgewise.foundation import SettingError
     from edgewise.linalg import eigenpairs, spectral_density, trace
 
@@ -78,12 +88,12 @@ def measure(
     else:
         place = _checkpoint(target, store, step, process, options)
     console = output()
-    with watched().status("measuring"):
+    with using(threads), watched().status("measuring"):
         operator = _operator(matrix, place, options.seed)
         pairs = eigenpairs(operator, k=min(top, operator.size), rtol=rtol, seed=options.seed)
         total = trace(operator, products=_TRACE_PRODUCTS, seed=options.seed)
         smooth = spectral_density(operator, seed=options.seed) if density else None
-    what = f"{matrix}, {operator.size:,} × {operator.size:,}"
+    what = f"{_WORDS[matrix]}, {operator.size:,} × {operator.size:,}"
     facts(console, ("at", place.words), ("loss", f"{float(place.objective.value(place.w)):.5g}"), ("matrix", what))
     critical = place.critical_curvature if matrix == "hessian" else None
     console.print(_table(pairs, critical, place.formula))
@@ -96,8 +106,8 @@ def measure(
         rows.append(("density", f"from {low:.4g} to {high:.4g} ({smooth.products} products)"))
         path = figure or (place.folder and place.folder / f"spectrum-{matrix}.png")
         if path is not None:
-            text = "\n".join(f"{name}: {value}" for name, value in rows)
-            _draw(path, smooth, pairs, critical, place, f"{matrix}, {place.words}", text)
+            text = f"Trace {total}. Density from {smooth.products} products. {pairs.status.sentence}"
+            _draw(path, smooth, pairs, critical, place, f"{_WORDS[matrix]} at {place.words}", text)
             rows.append(("figure", shown(path)))
     facts(console, *rows)
     return 0

@@ -23,6 +23,7 @@ def run(
     /,
     *,
     steps: int | None = None,
+    threads: int | None = None,
     method: MethodOptions = MethodOptions(),
     goals: GoalOptions = GoalOptions(),
     reading: ReadingOptions = ReadingOptions(),
@@ -42,13 +43,15 @@ def run(
 
     Args:
         steps: how many steps, counted from the start of the run; 1000 if not given.
+        threads: processor threads; PyTorch's choice if not given.
         resume: go on with a run: its folder, a part of its name that no other run has, or latest. What it does is
-            fixed; only --steps, --store and --no-figure go with it.
+            fixed; only --steps, --threads, --store and --no-figure go with it.
         store: the folder in which the runs' folders are.
         name: a few words for the name of the run's folder.
         figure: draw the run into its folder.
     """
     from edgewise.cli.report import announce, report, summary, watched
+    from edgewise.cli.threads import using
     from edgewise.cli.watching import watcher
     from edgewise.dynamics import evolve
     from edgewise.foundation import SettingError
@@ -57,7 +60,9 @@ def run(
         fixed = [problem] if problem else []
         fixed += [option for part in (method, goals, reading, options) for option in typed(part)]
         fixed += ["--name"] if name is not None else []
-        return report(_resumed(resume, fixed, steps, store), figure=figure)
+        with using(threads):
+            gone_on = _resumed(resume, fixed, steps, store)
+        return report(gone_on, figure=figure)
     if problem is None:
         raise SettingError(
             "a run without a problem", "there is nothing to train", f"Choose from {', '.join(PROBLEMS)}"
@@ -66,17 +71,18 @@ def run(
     descent = method.build()
     console = watched()
     announce(console, chosen.name, *summary(descent))
-    ended = evolve(
-        {method.method: descent},
-        chosen,
-        _STEPS if steps is None else steps,
-        reading.build(),
-        goals.build(),
-        store=store,
-        name=name,
-        seed=options.seed,
-        progress=watcher(console),
-    )
+    with using(threads):
+        ended = evolve(
+            {method.method: descent},
+            chosen,
+            _STEPS if steps is None else steps,
+            reading.build(),
+            goals.build(),
+            store=store,
+            name=name,
+            seed=options.seed,
+            progress=watcher(console),
+        )
     return report(ended, figure=figure)
 
 

@@ -70,12 +70,27 @@ class ProblemOptions:
 
         name = name.replace("-", "_")
         known = options_of(name)
+        if self.device is not None:
+            _require_device(self.device)
         words = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "set_"}
         return named(name, **converted(name, known, words, self.set_))
 
     def given(self) -> list[str]:
         """The options that were not left as they are, as typed."""
         return typed(self)
+
+
+def _require_device(text: str) -> None:
+    import torch
+
+    from edgewise.foundation import SettingError, first_line
+
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(
+            f"--device {text}", f"PyTorch cannot use it here ({first_line(error)})", "Type --device cpu"
+        ) from error
 
 
 def typed(options: Any) -> list[str]:
