@@ -32,7 +32,7 @@ class ReadingOptions:
     probe: Annotated[tuple[ProbeName, ...], Parameter(negative="", show_default=" ".join)] = ("sharpness",)
     top: Annotated[int, Parameter(name=["--top", "-k"])] = 3
     every: int = 1
-    rtol: float = 1e-3
+    rtol: float = 2e-3
     above: float | None = None
 
     def build(self) -> "list[Probe]":
