@@ -37,7 +37,8 @@ bench: $(VENV)/installed-bench
 
 ## figure: draw the README's figure again from a fresh demo run
 figure: $(VENV)/installed
-	$(BIN)/edgewise demo --figure-path docs/demo.png
+	$(BIN)/edgewise demo --no-figure
+	$(BIN)/edgewise show latest --figure docs/demo.png
 
 ## constraints: write constraints.txt anew from what .venv holds
 constraints: $(VENV)/installed-dev $(VENV)/installed-bench
