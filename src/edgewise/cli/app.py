@@ -32,7 +32,7 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
 app = App(
     name="edgewise",
     help=_HELP,
-    version=edgewise.__version__,
+    version=f"edgewise {edgewise.__version__}",
     # As typed: the lines of the examples are lines.
     help_format="plaintext",
     group_parameters=OPTIONS,

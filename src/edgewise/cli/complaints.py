@@ -23,26 +23,19 @@ def complain(error: Exception, tokens: Sequence[str]) -> int:
         error: any exception.
         tokens: the command line, for the hint of what to type.
     """
+    if isinstance(error, CycloptsError):
+        command = " ".join(["edgewise", *tokens[:1]]) if error.command_chain else "edgewise"
+        return _say(" ".join(str(error).split()), " ", f"Type {command} --help.", MISTAKE)
     from edgewise.foundation import EdgewiseError, first_line
 
     if isinstance(error, EdgewiseError):
-        return _say(error.given, f"{error.why}. {error.fix}.", MISTAKE)
-    if isinstance(error, CycloptsError):
-        command = " ".join(["edgewise", *tokens[:1]]) if error.command_chain else "edgewise"
-        return _say(_one_line(error), f"Type {command} --help.", MISTAKE, joint=" ")
-    if isinstance(error, BrokenPipeError):
-        # Whoever was reading has read enough.
-        return 0
-    return _say(
-        type(error).__name__, f"{first_line(error)}. Type the same with --debug for the traceback.", FAILED
-    )
+        return _say(error.given, ": ", f"{error.why}. {error.fix}.", MISTAKE)
+    hint = "Type the same with --debug for the traceback."
+    return _say(type(error).__name__, ": ", f"{first_line(error)}. {hint}", FAILED)
 
 
-def _one_line(error: CycloptsError) -> str:
-    return " ".join(str(error).split())
-
-
-def _say(subject: str, rest: str, code: int, joint: str = ": ") -> int:
-    sentence = Text.assemble((subject, "bold"), joint, rest)
-    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)
+def _say(subject: str, joint: str, rest: str, code: int) -> int:
+    console = Console(stderr=True)
+    sentence = Text.assemble(("error: ", "bold red"), (subject, "bold"), joint, rest)
+    console.print(sentence, soft_wrap=not console.is_terminal)
     return code

@@ -1,7 +1,7 @@
 """The progress of a download, in the form that pooch asks for."""
 
 from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -29,7 +29,7 @@ class DownloadBar:
         )
         self._task = self._bar.add_task("", total=None)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "DownloadBar":
         self._bar.start()
         return self
 

@@ -78,14 +78,26 @@ def report(run: "Run", *, figure: bool) -> int:
         interrupted |= outcome.kind == "interrupted"
         prefix = f"{process}: " if len(run.outcomes) > 1 else ""
         ending = f"Interrupted at step {outcome.step}." if outcome.kind == "interrupted" else outcome.sentence
-        lines += [("ended", prefix + ending), ("verdict", f"{prefix}{run.verdict(process)}")]
-    lines.append(("run", shown(run.path)))
+        lines.append(("ended", prefix + ending))
+    lines += [*verdicts(run), ("run", shown(run.path))]
     if figure:
         lines.append(("figure", shown(draw(run, run.path / FIGURE))))
     if interrupted:
         lines.append(("to go on", resuming(run.path)))
     facts(console, *lines)
     return INTERRUPTED if interrupted else 0
+
+
+def verdicts(run: "Run") -> list[tuple[str, str]]:
+    """The verdict on every process, as facts."""
+    dataset = run.dataset
+    processes = [str(name) for name in dataset["process"].values] if dataset.sizes["step"] else []
+    if not processes:
+        return [("verdict", "Cannot tell: nothing has been read yet.")]
+    prefixes = [f"{process}: " if len(processes) > 1 else "" for process in processes]
+    return [
+        ("verdict", f"{prefix}{run.verdict(process)}") for prefix, process in zip(prefixes, processes, strict=True)
+    ]
 
 
 def draw(run: "Run", path: Path) -> Path:

@@ -160,7 +160,7 @@ def _longer(stretch: int) -> int:
     return longer
 
 
-def nice(number: float) -> int:
+def nice(number: int | float) -> int:
     """The smallest of 1, 2, 5, 10, 20, 50 … that is at least `number`."""
     power = 1
     while True:

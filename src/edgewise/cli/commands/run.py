@@ -67,8 +67,13 @@ def run(
         raise SettingError(
             "a run without a problem", "there is nothing to train", f"Choose from {', '.join(PROBLEMS)}"
         )
-    chosen = options.build(problem)
-    descent = method.build()
+    if goals.until_edge_held is not None and "sharpness" not in reading.probe:
+        raise SettingError(
+            f"--until-edge-held {goals.until_edge_held}",
+            "no sharpness is going to be read",
+            "Add --probe sharpness",
+        )
+    chosen, descent, probes, until = options.build(problem), method.build(), reading.build(), goals.build()
     console = watched()
     announce(console, chosen.name, *summary(descent))
     with using(threads):
@@ -76,8 +81,8 @@ def run(
             {method.method: descent},
             chosen,
             _STEPS if steps is None else steps,
-            reading.build(),
-            goals.build(),
+            probes,
+            until,
             store=store,
             name=name,
             seed=options.seed,

@@ -56,19 +56,19 @@ def _list(store: Path) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from edgewise.cli.report import output
+    from edgewise.cli.report import output, verdicts
     from edgewise.dynamics import Run
     from edgewise.foundation import EdgewiseError
-    from edgewise.records import list_records
+    from edgewise.records import Listing, list_records
 
     console = output()
-    listing = list_records(store)
+    listing = list_records(store) if store.exists() else Listing(records=(), broken=())
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     out.add_column("run", overflow="fold")
     out.add_column("verdict")
     for record in listing.records:
         try:
-            verdict = str(Run(record).verdict())
+            verdict = " ".join(text for _, text in verdicts(Run(record)))
         except EdgewiseError as error:
             verdict = str(error)
         if console.is_terminal:
@@ -107,7 +107,7 @@ def _rows(run: "Run", count: int) -> "list[tuple[int, dict[str, Any]]]":
 
 def _ending(run: "Run") -> list[tuple[str, str]]:
     """Why the run ended, if it has, and its verdict."""
-    from edgewise.cli.report import resuming
+    from edgewise.cli.report import resuming, verdicts
 
     outcomes = run.outcomes
     if run.record.writer is not None:
@@ -116,7 +116,4 @@ def _ending(run: "Run") -> list[tuple[str, str]]:
         lines = [("ended", f"{process}: {outcome.sentence}") for process, outcome in outcomes.items()]
     else:
         lines = [("ended", f"killed before it could say why; to go on, type {resuming(run.path)}")]
-    several = run.dataset.sizes["process"] > 1
-    for process in map(str, run.dataset["process"].values):
-        lines.append(("verdict", (f"{process}: " if several else "") + str(run.verdict(process))))
-    return lines
+    return [*lines, *verdicts(run)]

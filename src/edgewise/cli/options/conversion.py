@@ -47,7 +47,7 @@ def _option(name: str, value: Any, hints: Mapping[str, Any]) -> Any:
     try:
         return _value(value, hints[name])
     except ValueError as error:
-        raise SettingError(f"{name}={value}", f"it takes {_words(hints[name])}", f"Type {error}") from error
+        raise SettingError(f"{name}={value}", f"it takes {_words(hints[name])}", f"Type {name}={error}") from error
 
 
 def _value(text: str, hint: Any) -> Any:
@@ -79,7 +79,7 @@ def _first_of(text: str, arms: Sequence[Any]) -> Any:
     raise complaint
 
 
-def _number(text: str, kind: type[int] | type[float]) -> float:
+def _number(text: str, kind: type[int] | type[float]) -> int | float:
     try:
         return kind(text)
     except ValueError:
