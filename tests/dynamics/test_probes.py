@@ -64,7 +64,8 @@ def test_a_probe_changes_nothing(activation: type[nn.Module], normalization: boo
 def test_every_probe_reads_its_definition() -> None:
     start = torch.tensor([1.5, -0.5, 0.3]).double()
     objective = Objective.from_function(quartic, 3, start=start)
-    run = ew.evolve({"gd": ew.GradientDescent(0.05)}, objective, 6, ALL_PROBES)
+    probes = [ew.Sharpness(k=2, rtol=1e-11) if isinstance(probe, ew.Sharpness) else probe for probe in ALL_PROBES]
+    run = ew.evolve({"gd": ew.GradientDescent(0.05)}, objective, 6, probes)
     one = run.dataset.sel(process="gd")
     points = iterates(objective, 0.05, 6)
     for t, w in enumerate(points):
