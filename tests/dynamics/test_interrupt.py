@@ -96,7 +96,8 @@ def test_outside_the_main_thread_nothing_is_caught() -> None:
 
 
 SCRIPT = """
-import sys, torch, edgewise as ew
+import signal, sys, torch, edgewise as ew
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 torch.set_num_threads(1)
 objective = ew.Objective.from_function(lambda w: (w**2).sum(), 2, start=torch.ones(2))
 run = ew.evolve({"gd": ew.GradientDescent(1e-4)}, objective, 10**9, [ew.Sharpness()], store=sys.argv[1])
@@ -107,13 +108,16 @@ print(run.outcomes["gd"])
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("2*/checkpoints/step-*")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(0.3)
-        os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            deadline = time.monotonic() + 60
+            while not list(tmp_path.glob("2*/checkpoints/step-*")):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            time.sleep(0.3)
+            os.kill(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, err
     assert out.startswith("Interrupted at step ")
     assert out.endswith("of 1000000000; run.resume() goes on from there.\n")
