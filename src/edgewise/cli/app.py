@@ -38,6 +38,7 @@ app = App(
     group_parameters=OPTIONS,
     suppress_keyboard_interrupt=False,
 )
+app.meta.suppress_keyboard_interrupt = False
 for command in (demo, run, show, measure, selfcheck, data):
     app.command(command)
 

@@ -132,10 +132,10 @@ class Milestones:
         if reading and not self._reads_sharpness:
             self._reads_sharpness, self._kept = True, []
         if reading or not self._reads_sharpness:
-            self._kept.append((step, rows))
-            self._kept = _openings(self._kept, self._stretch)
-        if len(self._kept) > _FINER * _SHOWN:
+            self._kept = _openings([*self._kept, (step, rows)], self._stretch)
+        while len(self._kept) > _FINER * _SHOWN:
             self._stretch = _longer(self._stretch)
+            self._kept = _openings(self._kept, self._stretch)
 
     @property
     def lines(self) -> list[tuple[int, Rows]]:

@@ -92,7 +92,7 @@ def _rows(run: "Run", count: int) -> "list[tuple[int, dict[str, Any]]]":
 
     dataset = run.dataset
     wanted = dataset["sharpness" if "sharpness" in dataset else "loss"].transpose("step", ...).values
-    read = np.flatnonzero(np.isfinite(wanted.reshape(len(wanted), -1)).any(axis=1))
+    read = np.flatnonzero(np.isfinite(wanted).any(axis=tuple(range(1, wanted.ndim))))
     chosen = read[np.unique(np.linspace(0, len(read) - 1, count).round().astype(int))] if len(read) else read
     lines = []
     for i in chosen:
