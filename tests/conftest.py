@@ -1,6 +1,7 @@
 """What every test stands on: shapes checked at run time, one thread, laws tried the same way in CI."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import jaxtyping
@@ -14,6 +15,11 @@ jaxtyping.install_import_hook("edgewise", "beartype.beartype")
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+# A shell starts jobs in the background with SIGINT ignored, and children inherit that; Ctrl-C is tested here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
