@@ -139,13 +139,25 @@ def test_a_reserve_costs_nothing_while_the_bounds_are_met_without_it() -> None:
     assert bool(tracked.pairs.converged.all())
 
 
+def test_a_reserve_stays_out_where_one_product_more_meets_the_bounds() -> None:
+    A = with_spectrum(EDGES["crowded"])
+    exact = torch.linalg.eigh(A)[1].flip(1)
+    mixed = exact[:, :1] + 0.3 * exact[:, 2:3]
+    tracked = BlockKrylov().solve(as_operator(A), mixed, 1, 1e-4, reserve=exact[:, 1:2], reach=99.0)
+    assert tracked.pairs.products == 2
+    assert tracked.block.shape[1] == 1
+    assert tracked.reach == 99.0
+    assert_close(float(tracked.pairs.values[0]), 100.0)
+
+
 def test_a_reserve_joins_where_the_bounds_are_not_met_and_measures_the_reach_anew() -> None:
     A = with_spectrum(EDGES["crowded"])
     exact = torch.linalg.eigh(A)[1].flip(1)
-    mixed = exact[:, :1] + 0.3 * exact[:, 1:2]
+    mixed = exact[:, :1] + 0.3 * exact[:, 1:2] + 0.3 * exact[:, 2:3]
     operator = as_operator(A)
     tracked = BlockKrylov().solve(operator, mixed, 1, 1e-4, reserve=exact[:, 1:2], reach=99.0)
-    assert operator.products == tracked.pairs.products == 2
+    # The block, its residual, and the reserve, which complete the space of the three.
+    assert operator.products == tracked.pairs.products == 3
     assert_close(float(tracked.pairs.values[0]), 100.0)
     assert tracked.block.shape[1] == 2
     assert tracked.reach == pytest.approx(99.0)

@@ -45,9 +45,9 @@ class BlockKrylov:
 
     Columns beyond the k wanted are *guards*. Each costs one product too, and is already there when an
     eigenvalue of lower rank overtakes. Where an earlier answer has measured how far the rest of the spectrum
-    reaches, the guards can be held in *reserve*: they join, and cost, only if the bounds are not met without
-    them. A warm block can still miss an eigenvalue that rose from elsewhere: whoever tracks for long adds a
-    fresh direction to the block now and then.
+    reaches, the guards can be held in *reserve*: they join, and cost, only if a product more does not meet
+    the bounds without them. A warm block can still miss an eigenvalue that rose from elsewhere: whoever tracks
+    for long adds a fresh direction to the block now and then.
 
     Attributes:
         max_products_per_pair: products allowed, per column of the block.
@@ -77,7 +77,7 @@ class BlockKrylov:
             k: how many pairs are wanted.
             rtol: bound of the error, relative to the largest wanted |value|.
             generator: draws directions to replace dropped columns; None uses a fixed seed.
-            reserve: guards that join if the bounds are not met without them.
+            reserve: guards that join if the bounds are not met without them by one product more.
             reach: what the eigenvalues after the wanted ones lie below, as an earlier `Tracked.reach` says; used
                 until a guard has joined.
 
@@ -101,7 +101,9 @@ class BlockKrylov:
         known = reach
         ritz = basis.ritz(k, rtol, columns - k, known)
         while basis.products < budget and (basis.closed < k or bool(ritz.unfinished.any())):
-            if waiting:
+            # The first product beyond the block goes to the residuals: it improves what is wanted, where a guard
+            # only tells how far the rest reaches.
+            if waiting and basis.products > columns:
                 for guard in waiting:
                     basis.close_toward(guard)
                 columns, waiting, known = columns + len(waiting), [], None
