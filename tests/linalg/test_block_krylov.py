@@ -170,3 +170,16 @@ def test_a_reach_above_the_value_found_says_that_it_may_not_be_the_largest() -> 
     tracked = solver.solve(as_operator(A), second, 1, 1e-3, reach=100.0)
     assert float(tracked.pairs.bounds[0]) == pytest.approx(1.0)
     assert not bool(tracked.pairs.converged.any())
+
+
+def test_a_fresh_direction_finds_what_the_block_cannot_lead_to() -> None:
+    A = with_spectrum(EDGES["separated"])
+    exact = torch.linalg.eigh(A)[1].flip(1)
+    second = exact[:, 1:3]  # exact eigenvectors: their residuals are zero, and the largest pair is not among them
+    blind = BlockKrylov().solve(as_operator(A), second, 1, 1e-3)
+    assert_close(float(blind.pairs.values[0]), 62.0)
+    operator = as_operator(A)
+    fresh = torch.randn(len(A), generator=torch.Generator().manual_seed(1), dtype=A.dtype)
+    seeing = BlockKrylov(search=8).solve(operator, second, 1, 1e-3, fresh=fresh)
+    assert_close(float(seeing.pairs.values[0]), 100.0, rtol=1e-3, atol=0.0)
+    assert operator.products == seeing.pairs.products

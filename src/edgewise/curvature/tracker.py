@@ -45,8 +45,9 @@ class Tracker:
     Each reading applies the operator to earlier Ritz vectors, and spends more only while a bound is above `rtol`:
     first on the guards, which follow the largest eigenvalues after the wanted ones, then on residuals. A
     direction that was not followed can overtake those that are: the guards see it coming once they contain
-    any of it, so they are measured every `guard_every` readings even where no bound asks for it, and every
-    `refresh` readings a fresh direction joins them.
+    any of it, so they are measured every `guard_every` readings even where no bound asks for it. Nothing leads
+    from an exact eigenvector to a direction that rises beside it, so every `refresh` readings a short Lanczos
+    run searches from a fresh one.
 
     Attributes:
         k: how many pairs to follow at least.
@@ -57,7 +58,7 @@ class Tracker:
             and so have the eigenvectors: those of two readings ago are a far better start than the last ones.
         guards: columns beyond the followed ones, one product each when measured.
         guard_every: readings between measurements of the guards that no bound asks for.
-        refresh: readings between fresh directions.
+        refresh: readings between searches from a fresh direction; each costs `BlockKrylov.search` products.
         max_products_per_pair: the most products a reading may spend, per column.
 
     Example:
@@ -76,7 +77,7 @@ class Tracker:
     lag: int = 1
     guards: int = 1
     guard_every: int = 8
-    refresh: int = 20
+    refresh: int = 50
     max_products_per_pair: float = 4.0
 
     def __post_init__(self) -> None:
@@ -122,33 +123,30 @@ class Tracker:
         before = operator.products
         numbers = generator(state.seed, str(state.readings))
         followed = min(state.followed, operator.size)
-        warm, reach = self._warm(state, followed)
+        # With a threshold the first pair below it is wanted too: only that shows that no more are above.
+        wanted = followed if threshold is None else min(followed + 1, operator.size)
+        warm, reach = self._warm(state, wanted)
         if warm is None:
-            columns = min(followed + self.guards, operator.size)
+            columns = min(max(wanted, followed + self.guards), operator.size)
             cold = Lanczos().solve(operator, columns, self.rtol, numbers)
-            block, pairs, values = cold.vectors, _first(cold, followed), cold.values
-            reach = float((cold.values + cold.residuals)[followed:].max()) if columns > followed else None
+            block, pairs = cold.vectors, _first(cold, wanted)
+            reach = float((cold.values + cold.residuals)[wanted:].max()) if columns > wanted else None
         else:
             fresh = self._fresh(operator, state, numbers, directions)
-            resting = self._guards_rest(state, reach) and threshold is None and not fresh
-            start, reserve = (warm[:, :followed], warm[:, followed:]) if resting else (warm, None)
-            start = torch.cat([start, *fresh], 1)
-            tracked = self._solver.solve(operator, start, followed, self.rtol, numbers, reserve, reach)
-            block, pairs, values, reach = tracked.block, tracked.pairs, tracked.ritz_values, tracked.reach
+            resting = self._guards_rest(state, reach) and threshold is None and fresh is None
+            start, reserve = (warm[:, :wanted], warm[:, wanted:]) if resting else (warm, None)
+            tracked = self._solver.solve(operator, start, wanted, self.rtol, numbers, reserve, reach, fresh)
+            block, pairs, reach = tracked.block, tracked.pairs, tracked.reach
             if block.shape[1] < warm.shape[1]:  # the guards were not needed, and stay as they were
                 block = torch.cat([block, warm[:, block.shape[1] :]], 1)
 
-        while threshold is not None and followed < operator.size and float(values[-1]) >= threshold:
-            # Even the last column is above the threshold: there may be more. Widen until one is below.
-            followed = block.shape[1]
-            wider = torch.cat([block, _random(operator, numbers)], 1) if followed < operator.size else block
-            tracked = self._solver.solve(operator, wider, followed, self.rtol, numbers)
-            block, pairs, values = tracked.block, tracked.pairs, tracked.ritz_values
+        while threshold is not None and wanted < operator.size and float(pairs.values[-1]) >= threshold:
+            block = torch.cat([block, _random(operator, numbers)], 1)
+            wanted = min(block.shape[1], operator.size)
+            tracked = self._solver.solve(operator, block, wanted, self.rtol, numbers)
+            block, pairs, reach = tracked.block, tracked.pairs, tracked.reach
         if threshold is not None:
-            followed = min(max(self.k, int((values >= threshold).sum())), values.shape[0])
-            if followed > pairs.values.shape[0]:
-                tracked = self._solver.solve(operator, block, followed, self.rtol, numbers)
-                block, pairs = tracked.block, tracked.pairs
+            followed = min(max(self.k, int((pairs.values >= threshold).sum())), operator.size)
             pairs = _first(pairs, followed)
 
         if state.blocks:
@@ -192,14 +190,15 @@ class Tracker:
 
     def _fresh(
         self, operator: Operator, state: TrackerState, numbers: torch.Generator, directions: Sequence[Tensor]
-    ) -> list[Tensor]:
+    ) -> Tensor | None:
+        # With a lag the readings form interleaved chains, and each has to search for itself.
         if state.readings % self.refresh >= self.lag or state.blocks[0].shape[1] >= operator.size:
-            return []
+            return None
         usable = [d for d in directions if bool(torch.isfinite(d).all()) and bool(d.any())]
         turn = state.readings // self.refresh
         # Random directions take their turn: the gradient can be blind to a mode by symmetry.
         choice = turn % (len(usable) + 1)
-        return [usable[choice][:, None] if choice < len(usable) else _random(operator, numbers)]
+        return usable[choice] if choice < len(usable) else _random(operator, numbers)[:, 0]
 
 
 def _first(pairs: Eigenpairs, count: int) -> Eigenpairs:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from edgewise.foundation import Block, SettingError
+from edgewise.foundation import Block, SettingError, Vector
 from edgewise.linalg.krylov import KrylovBasis, check_block, check_request
 from edgewise.linalg.operator import Operator
 from edgewise.linalg.result import Eigenpairs
@@ -46,17 +46,21 @@ class BlockKrylov:
     Columns beyond the k wanted are *guards*. Each costs one product too, and is already there when an
     eigenvalue of lower rank overtakes. Where an earlier answer has measured how far the rest of the spectrum
     reaches, the guards can be held in *reserve*: they join, and cost, only if a product more does not meet
-    the bounds without them. A warm block can still miss an eigenvalue that rose from elsewhere: whoever tracks
-    for long adds a fresh direction to the block now and then.
+    the bounds without them.
+
+    A warm block can still miss an eigenvalue that rose from elsewhere, since nothing in it leads there. Whoever
+    tracks for long gives a *fresh* direction now and then, from which a short Lanczos run searches.
 
     Attributes:
         max_products_per_pair: products allowed, per column of the block.
+        search: products of a search from a fresh direction, beside those.
 
     References:
         davidson1975iterative
     """
 
     max_products_per_pair: float | int = 4
+    search: int = 6
 
     def solve(
         self,
@@ -67,6 +71,7 @@ class BlockKrylov:
         generator: torch.Generator | None = None,
         reserve: Float[Tensor, "size guards"] | None = None,
         reach: float | None = None,
+        fresh: Vector | None = None,
     ) -> Tracked:
         """The `k` largest algebraic eigenpairs of `operator` reachable from `block`.
 
@@ -80,6 +85,7 @@ class BlockKrylov:
             reserve: guards that join if the bounds are not met without them by one product more.
             reach: what the eigenvalues after the wanted ones lie below, as an earlier `Tracked.reach` says; used
                 until a guard has joined.
+            fresh: where to search for eigenvalues that the block may have missed; None does not search.
 
         Raises:
             SettingError: if an argument does not fit, or a product is not finite.
@@ -94,20 +100,28 @@ class BlockKrylov:
             )
         waiting = [] if reserve is None else list(reserve.T)
         columns = block.shape[1]
-        budget = min(math.floor(self.max_products_per_pair * (columns + len(waiting))), operator.size)
+        searched = 0 if fresh is None else self.search
+        allowed = math.floor(self.max_products_per_pair * (columns + len(waiting)))
+        budget = min(allowed + searched, operator.size)
         generator = generator or torch.Generator().manual_seed(0)
         basis = KrylovBasis(operator, block, capacity=budget)
+
+        for run in range(searched):
+            if run == 0 and fresh is not None:
+                basis.close_toward(fresh)
+            elif bool(basis.lead.any()):
+                basis.close(basis.lead)
 
         known = reach
         ritz = basis.ritz(k, rtol, columns - k, known)
         while basis.products < budget and (basis.closed < k or bool(ritz.unfinished.any())):
             # The first product beyond the block goes to the residuals: it improves what is wanted, where a guard
             # only tells how far the rest reaches.
-            if waiting and basis.products > columns:
+            if waiting and basis.products > columns + searched:
                 for guard in waiting:
                     basis.close_toward(guard)
                 columns, waiting, known = columns + len(waiting), [], None
-            elif bool(ritz.unfinished.any()):
+            elif bool(ritz.unfinished.any()) and basis.open:
                 basis.close(ritz.residual_direction)
             else:
                 basis.close_random(generator)

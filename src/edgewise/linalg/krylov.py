@@ -70,7 +70,7 @@ class Ritz:
         """
         reaches = self.values + self.outside.norm(dim=0)
         lowest = self.values[: self.bounds.shape[0]][self.unfinished].min()
-        directions: Tensor = torch.linalg.svd(self.outside[:, reaches > lowest])[0]
+        directions: Tensor = torch.linalg.svd(self.outside[:, reaches >= lowest])[0]
         return directions[:, 0]
 
 
