@@ -211,6 +211,15 @@ def test_a_short_decrease_at_the_start_is_part_of_sharpening_and_a_long_one_is_n
     assert abs(diagnosis.phases[1].start - 300) <= 30
 
 
+def test_a_rise_that_stays_below_the_start_of_the_run_begins_at_its_foot():
+    # A short fall by half, then a slow climb that does not make up for it: "rose from" must be a rise.
+    sharpness = np.concatenate([sharpen(20, 26, 12), sharpen(180, 12, 15)])
+    diagnosis = diagnose(np.arange(200), decay(200), sharpness, CRITICAL)
+    assert kinds(diagnosis) == ["stable", "sharpening"]
+    assert starts(diagnosis)[1] == pytest.approx(20, abs=5)
+    assert "the sharpness rose from 0.06 to 0.07" in str(diagnosis)
+
+
 def test_a_flat_sharpness_below_the_edge_is_stable():
     diagnosis = diagnose(np.arange(100), np.full(100, 0.5), np.full(100, 60.0), CRITICAL, formula="2/η")
     assert kinds(diagnosis) == ["stable"]

@@ -21,7 +21,8 @@ from edgewise.diagnosis.series import Reals, Series
 _JUMP = 0.05
 # A rise of the sharpness below the edge that deserves its name; noise and drift stay below it.
 _RISE = 1.1
-# A short decrease at the beginning of a phase is normal, and part of the sharpening that follows.
+# A short decrease at the beginning of a phase is normal, and part of the sharpening that follows, if that rises
+# above where it began.
 _SHORT = 0.2
 
 
@@ -127,7 +128,8 @@ def _cut_below(piece: Piece, first: int, last: int, calm_kind: Kind) -> Iterator
         if smooth[end] <= _RISE * smooth[lowest] or end - lowest < FEWEST:
             yield _Cut(calm_kind, int(piece.step[first]), None)
             return
-    if lowest > _SHORT * sharpness.size:
+    risen = smooth[min(end, sharpness.size - 1)] > _RISE * smooth[0]
+    if lowest > _SHORT * sharpness.size or not risen:
         yield _Cut(calm_kind, int(piece.step[first]), None)
     else:
         lowest = 0
