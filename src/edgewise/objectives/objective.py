@@ -26,7 +26,7 @@ from edgewise.objectives.fixed_data import fixed_data
 from edgewise.objectives.point import Point
 from edgewise.objectives.preflight import evaluate_twice, inspect, refuse_random_layers
 from edgewise.objectives.supervised import SupervisedTerms
-from edgewise.objectives.terms import FunctionTerms, Terms
+from edgewise.objectives.terms import FunctionTerms, SingleTerm, Terms
 from edgewise.objectives.ways import DoubleBackward, Evaluation, Way, plain_gradient
 
 
@@ -43,10 +43,10 @@ class Objective:
     """
 
     def __init__(self, terms: Terms, start: Parameters, space: ParameterSpace | None, way: Way) -> None:
-        plain = evaluate_twice(terms, start)
+        evaluate_twice(terms, start)
         self.terms, self.space, self.way = terms, space, way
         self._start = start
-        self._separate_gradient = not self._gradients_agree(plain)
+        self._separate_gradient = not self._gradients_agree()
 
     @classmethod
     def from_module(
@@ -215,19 +215,19 @@ class Objective:
                 ) from error
         raise AssertionError(type(self.terms))
 
-    def _gradients_agree(self, plain: Evaluation) -> bool:
+    def _gradients_agree(self) -> bool:
         """Whether a gradient that is built to be differentiated is bit by bit the plain one.
 
         Asked at the start and at a random point beside it, since many starts are too special: at zero most
-        products are exact.
+        products are exact. Asked chunk by chunk, so that it takes no more memory than one of them.
         """
         noise = torch.randn(self.size, generator=generator(0, "objective"), dtype=torch.float64)
         aside = self._start + 0.01 * noise.to(self._start)
-        for w, reference in ((self._start, plain), (aside, plain_gradient(self.terms, aside))):
-            at = Point(self.terms, w, self.way, separate_gradient=False)
-            if not (torch.equal(at.value, reference.value) and torch.equal(at.gradient, reference.gradient)):
-                return False
-        return True
+        return all(
+            _agrees(SingleTerm(chunk, self.size, self.dtype, self.device), w, self.way)
+            for w in (self._start, aside)
+            for chunk in self.terms.chunks()
+        )
 
     def _checked(self, w: Tensor) -> Tensor:
         if w.shape != (self.size,) or w.dtype != self.dtype or w.device != self.device:
@@ -237,3 +237,8 @@ class Objective:
                 "Type objective.start.clone() for a point that fits",
             )
         return w
+
+
+def _agrees(terms: Terms, w: Parameters, way: Way) -> bool:
+    at, plain = Point(terms, w, way, separate_gradient=False), plain_gradient(terms, w)
+    return torch.equal(at.value, plain.value) and torch.equal(at.gradient, plain.gradient)

@@ -41,6 +41,21 @@ class Terms(ABC):
 
 @final
 @dataclass(frozen=True)
+class SingleTerm(Terms):
+    """One chunk of an objective, by itself."""
+
+    chunk: Chunk
+    size: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def chunks(self) -> Iterator[Chunk]:
+        """That chunk."""
+        yield self.chunk
+
+
+@final
+@dataclass(frozen=True)
 class FunctionTerms(Terms):
     """A plain function of a flat vector: one chunk, no metrics."""
 

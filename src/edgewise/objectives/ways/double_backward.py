@@ -132,6 +132,7 @@ class _Meter:
         def pack(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
             self.seen[storage.data_ptr()] = storage.nbytes()
-            return tensor
+            # A node that got its own output back would hold itself, and the graph would never be freed.
+            return tensor.detach()
 
         return torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
