@@ -1,7 +1,7 @@
 """Graphs live as long as their point, and construction never holds more than one chunk's."""
 
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -34,8 +34,8 @@ class Witnessed(Function):
 class Net(nn.Module):
     """A layer whose node saves its own output (tanh), after the witness."""
 
-    tokens: "weakref.WeakSet[Token]" = weakref.WeakSet()
-    most = 0
+    tokens: ClassVar["weakref.WeakSet[Token]"] = weakref.WeakSet()
+    most: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
