@@ -1,14 +1,11 @@
 """What one row of nine numbers costs in the run store, beside the obvious alternatives.
 
-    python benchmarks/store.py [ROWS]
-
 Every way writes the same rows and reads them back as an array. Seconds are those of this machine and its
 disk; the ratios are what the choice of the store rests on.
 """
 
 import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.table import Table
+from benchmarks.timing import progress
 from edgewise.records import Record, RecordWriter, Series
 
 NUMBERS = 9
@@ -117,28 +116,32 @@ WAYS: dict[str, Way] = {
 }
 
 
-def main() -> None:
-    """Print the table."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    rows = np.random.default_rng(0).standard_normal((count, NUMBERS)).tolist()
-    print(f"{count} rows of {NUMBERS} numbers; the best of three\n")
-    print("| store | write, µs a row | read, µs a row | bytes a row |")
-    print("| --- | ---: | ---: | ---: |")
-    for name, (write, read) in WAYS.items():
+def measure(quick: bool) -> list[Table]:
+    """Every store on the same rows."""
+    count, times = (2_000, 1) if quick else (20_000, 3)
+    values = np.random.default_rng(0).standard_normal((count, NUMBERS)).tolist()
+    rows = []
+    for name, (write, read) in progress(WAYS.items(), "stores", len(WAYS)):
         writing, reading, size = [], [], 0
-        for _ in range(3):
+        for _ in range(times):
             with tempfile.TemporaryDirectory() as folder:
                 start = time.perf_counter()
-                write(Path(folder), rows)
+                write(Path(folder), values)
                 written = time.perf_counter()
                 found = read(Path(folder))
                 reading.append(time.perf_counter() - written)
                 writing.append(written - start)
                 size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-                assert np.array_equal(found, rows), name
-        cost = [f"{min(seconds) / count * 1e6:.1f}" for seconds in (writing, reading)]
-        print(f"| {name} | {cost[0]} | {cost[1]} | {size / count:.0f} |")
-
-
-if __name__ == "__main__":
-    main()
+                if not np.array_equal(found, values):
+                    raise RuntimeError(f"{name} gave back other numbers than it was given")
+        rows.append(
+            [name, *(f"{min(taken) / count * 1e6:.1f}" for taken in (writing, reading)), f"{size / count:.0f}"]
+        )
+    return [
+        Table(
+            title="The run store",
+            setting=f"{count:,} rows of {NUMBERS} numbers, written and read back as an array, best of {times}.",
+            columns=["", "write, µs a row", "read, µs a row", "bytes a row"],
+            rows=rows,
+        )
+    ]
