@@ -23,7 +23,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell src tests benchmarks docs examples README.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/codespell src tests benchmarks README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/python -m pytest --quiet --doctest-modules src/edgewise
 
 ## fix: let ruff mend what it can
