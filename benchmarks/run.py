@@ -74,11 +74,11 @@ def measure(quick: bool) -> list[Table]:
         Table(
             title="A run that reads the sharpness",
             setting=(
-                f"Gradient descent at the edge of stability, written to the run store: {rounds} segments of {STEPS} "
-                "steps, one after the other, each run in every way in turn; medians of seconds, means of products, "
-                f"without the cold start of a segment. CIFAR MLP: 3072-200-200-10, tanh, squared error, 1,000 "
-                f"images ({data}), η = 2/200, from step {start}. Digits: 64-64-64-10 on 1,797 images, η = 2/20, from "
-                f"step {first}: a net so small that what is not a product shows."
+                f"Gradient descent at the edge of stability, written to the run store: {rounds} segments of "
+                f"{STEPS} steps, one after the other, each run in every way in turn; medians of seconds, means of "
+                "products, without the cold start of a segment. CIFAR MLP: 3072-200-200-10, tanh, squared error, "
+                f"1,000 images ({data}), η = 2/200, from step {start}. Digits: 64-64-64-10 on 1,797 images, "
+                f"η = 2/20, from step {first}: a net so small that what is not a product shows."
             ),
             columns=columns,
             rows=rows,
