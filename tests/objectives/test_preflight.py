@@ -412,6 +412,30 @@ REFUSALS: dict[str, tuple[Callable[[], object], str, str, str]] = {
         "Target 3 is out of bounds",
         "below the number of outputs",
     ),
+    "targets that would be stretched": (
+        lambda: _made(nn.Linear(4, 1), nn.MSELoss(), (X, Y.float())),
+        "outputs of shape (8, 1) and targets of shape (8,)",
+        "other samples' targets",
+        "Type targets.reshape(-1, 1)",
+    ),
+    "outputs that would be stretched": (
+        lambda: _made(nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), nn.L1Loss(), (X, Y.float()[:, None])),
+        "outputs of shape (8,) and targets of shape (8, 1)",
+        "other samples' targets",
+        "Type targets.reshape(-1)",
+    ),
+    "classes for the squared error": (
+        lambda: _made(None, nn.MSELoss(), (X[:3], Y[:3])),
+        "outputs of shape (3, 3) and targets of shape (3,)",
+        "other samples' targets",
+        "torch.nn.functional.one_hot(targets, 3).to(torch.float32)",
+    ),
+    "one target for all outputs": (
+        lambda: _made(None, nn.MSELoss(), (X, Y.float()[:, None])),
+        "outputs of shape (8, 3) and targets of shape (8, 1)",
+        "other samples' targets",
+        "Give targets of shape (8, 3)",
+    ),
     "classes as floats": (
         lambda: _made(data=(X, Y.float())),
         "targets (float32 (8,))",

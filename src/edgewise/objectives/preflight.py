@@ -5,6 +5,7 @@ twice. Nothing here draws from the global random state or leaves it changed.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 
 import torch
@@ -197,15 +198,41 @@ def _outputs(terms: SupervisedTerms, inputs: Nested) -> Nested:
 def _refuse_criterion(terms: SupervisedTerms, outputs: Nested, targets: Nested) -> None:
     """Refuse a criterion that does not take the outputs and targets, or does not answer with a scalar."""
     try:
-        SupervisedChunk(terms, (), targets, 1.0).criterion(outputs)
+        with warnings.catch_warnings():
+            # PyTorch's own losses only warn where they stretch one shape to the other.
+            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)
+            SupervisedChunk(terms, (), targets, 1.0).criterion(outputs)
     except ObjectiveError:
         raise
+    except UserWarning as warning:
+        raise ObjectiveError(
+            f"outputs of shape {_shapes(outputs)} and targets of shape {_shapes(targets)}",
+            "the criterion would stretch one to the other, and compare outputs with other samples' targets",
+            _fitting(outputs, targets),
+        ) from warning
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise ObjectiveError(
             f"a criterion that cannot compare outputs ({_kinds(outputs)}) with targets ({_kinds(targets)})",
             f"it says: {first_line(error)}",
             "Give classes as torch.int64 below the number of outputs, anything else in the dtype of the outputs",
         ) from error
+
+
+def _fitting(outputs: Nested, targets: Nested) -> str:
+    """What to type so that the targets have the outputs' shape."""
+    answer, target = next(tensors_in(outputs)), next(tensors_in(targets))
+    if answer.numel() == target.numel():
+        return f"Type targets.reshape(-1, {', '.join(map(str, answer.shape[1:]))})".replace("(-1, )", "(-1)")
+    if not target.is_floating_point() and answer.ndim == 2 and target.ndim == 1:
+        return (
+            f"Type torch.nn.functional.one_hot(targets, {answer.shape[1]}).to({answer.dtype}), "
+            "or CrossEntropyLoss() for classes"
+        )
+    return f"Give targets of shape {_shapes(outputs)}"
+
+
+def _shapes(nested: Nested) -> str:
+    return ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in(nested))
 
 
 def _kinds(nested: Nested) -> str:
