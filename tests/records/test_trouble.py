@@ -29,6 +29,12 @@ def test_a_run_cannot_start_on_a_full_disk(small_disk: Path) -> None:
     assert list((small_disk / "runs").iterdir()) == []
 
 
+def test_a_file_in_the_place_of_the_store_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match=r"file: a file lies where a folder is needed.*--store"):
+        RecordWriter.create(tmp_path / "file", "x", {})
+
+
 def test_a_disk_that_fills_up_costs_the_last_rows_only(small_disk: Path) -> None:
     writer = RecordWriter.create(small_disk, "x", {})
     writer.declare(LOSS)
@@ -101,7 +107,7 @@ def test_a_quota_is_told_as_such(root: Path, file_size_limit) -> None:
 
 def test_a_store_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RecordError, match=r"starting a run in .*file/runs: it does not exist"):
+    with pytest.raises(RecordError, match=r"starting a run in .*file/runs: a file lies where a folder is needed"):
         RecordWriter.create(tmp_path / "file" / "runs", "x", {})
 
 

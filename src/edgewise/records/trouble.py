@@ -25,6 +25,10 @@ _REFUSED = (
     "Choose a folder you may write to, with store= or --store",
 )
 _MISSING = ("it does not exist", "Check the path")
+_NO_FOLDER = (
+    "a file lies where a folder is needed",
+    "Choose another folder, with store= or --store, or move the file away",
+)
 _UNOPENED = (
     "it does not exist, or opening it is not permitted",
     "Check the path, and that you may read and write in its folder",
@@ -41,7 +45,8 @@ _BUSY = (
 _BY_ERRNO = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _REFUSED),
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), _MISSING),
+    **dict.fromkeys((errno.ENOENT,), _MISSING),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), _NO_FOLDER),
 }
 _BY_SQLITE = {
     sqlite3.SQLITE_FULL: _FULL,
