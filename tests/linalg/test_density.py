@@ -41,6 +41,11 @@ def test_weights_sum_to_one_and_nodes_lie_in_the_spectrum() -> None:
     assert eigenvalues(A)[-1] - 1e-12 <= low < high <= eigenvalues(A)[0] + 1e-12
 
 
+def test_printed_it_is_a_line_and_not_its_nodes() -> None:
+    density = spectral_density(Diagonal(torch.arange(1.0, 5.0)), probes=2, steps=4)
+    assert str(density) == "4 eigenvalues from 1 to 4, after 8 products"
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_converged_eigenvalues_have_no_ghosts(dtype: torch.dtype) -> None:
     density = spectral_density(as_operator(with_spectrum(spectrum(100, 50), dtype)), probes=2, steps=60)

@@ -1,5 +1,7 @@
 """The front door: defaults, signs, and what it refuses."""
 
+import inspect
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -47,6 +49,13 @@ def test_a_good_start_saves_products_against_a_cold_one() -> None:
 
 def test_the_solver_is_used() -> None:
     assert eigenpairs(as_operator(A), k=3, solver=Lanczos(max_products=5)).status is Status.BUDGET
+
+
+@pytest.mark.parametrize("thing", [torch.eye(3), "hessian"])
+def test_what_is_no_operator_has_no_eigenpairs(thing: object) -> None:
+    unchecked = inspect.unwrap(eigenpairs)  # without the types that only the tests check
+    with pytest.raises(SettingError, match=r"the eigenpairs of a (Tensor|str).*Type eigenpairs\(Hessian\("):
+        unchecked(thing)
 
 
 @pytest.mark.parametrize("k", [0, -1, 4])

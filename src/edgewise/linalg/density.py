@@ -31,6 +31,10 @@ class Density:
     size: int
     products: int
 
+    def __str__(self) -> str:
+        low, high = self.extent
+        return f"{self.size} eigenvalues from {low:.4g} to {high:.4g}, after {self.products} products"
+
     @property
     def extent(self) -> tuple[float, float]:
         """The smallest and the largest node: all of them lie inside the spectrum."""

@@ -1,6 +1,6 @@
 """The front door: the largest eigenpairs of an operator, with nothing to choose."""
 
-from edgewise.foundation import Block, generator
+from edgewise.foundation import Block, SettingError, generator
 from edgewise.linalg.lanczos import Lanczos
 from edgewise.linalg.operator import Operator
 from edgewise.linalg.result import Eigenpairs, align
@@ -37,6 +37,12 @@ def eigenpairs(
         >>> print(pairs.status.sentence)
         The basis spans the whole space: the spectrum is exact to rounding.
     """
+    if not isinstance(operator, Operator):
+        raise SettingError(
+            f"the eigenpairs of a {type(operator).__name__}",
+            "only an operator, such as a Hessian at a point, has any",
+            "Type eigenpairs(Hessian(objective, objective.start)), or torch.linalg.eigh(matrix) for a matrix",
+        )
     solver = solver or Lanczos()
     pairs = solver.solve(operator, k, rtol, generator(seed, "eigenpairs"), start)
     reference = pairs.vectors.new_empty(operator.size, 0) if start is None else start
