@@ -254,3 +254,14 @@ def test_a_recipe_with_a_noun_unknown_here_can_be_read_but_not_resumed(tmp_path:
     np.testing.assert_array_equal(opened.loss, run.loss)
     with pytest.raises(NounError, match=r"edgewise\.methods:Sophia"):
         opened.resume(3, objective=bowl(2.0))
+
+
+def test_a_run_whose_recipe_is_gone_can_be_read_but_not_resumed(tmp_path: Path) -> None:
+    run = ew.evolve({"gd": ew.GradientDescent(0.1)}, bowl(2.0), 2, store=tmp_path)
+    manifest = json.loads((run.path / "run.json").read_text())
+    del manifest["recipe"]
+    (run.path / "run.json").write_text(json.dumps(manifest))
+    opened = ew.open_run(run.path)
+    np.testing.assert_array_equal(opened.loss, run.loss)
+    with pytest.raises(RecordError, match=r"its run\.json holds none"):
+        opened.resume(3, objective=bowl(2.0))

@@ -58,7 +58,12 @@ class Run:
 
         Raises:
             NounError: if it names a method, probe or problem that this installation does not have.
+            RecordError: if the run has none, because its manifest was edited.
         """
+        if "recipe" not in self.manifest:
+            raise RecordError(
+                f"the recipe of {self.path}", "its run.json holds none", "Restore the file from a copy"
+            )
         recipe: Recipe = decode(self.manifest["recipe"])
         return recipe
 
