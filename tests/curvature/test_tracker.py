@@ -232,3 +232,13 @@ def test_a_fraction_needs_what_it_is_a_fraction_of() -> None:
     tracker = Tracker(above=0.8)
     with pytest.raises(SettingError, match=r"above=0\.8 and no critical curvature: .* critical_curvature=2 / lr"):
         tracker.read(in_fixed_directions(torch.tensor([50.0]).double()), tracker.init(seed=0))
+
+
+def test_pairs_above_a_threshold_start_warm_without_guards_too() -> None:
+    tracker = Tracker(k=1, above=0.5, guards=0)
+    state = tracker.init(seed=0)
+    operator = in_fixed_directions(torch.tensor([90.0, 80, 40]).double())
+    for _ in range(2):
+        pairs, state = tracker.read(operator, state, critical_curvature=100.0)
+    assert pairs.values.shape == (2,)
+    assert pairs.products <= 4

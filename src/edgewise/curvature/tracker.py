@@ -151,7 +151,8 @@ class Tracker:
 
         if state.blocks:
             pairs = pairs.with_vectors(align(pairs.vectors, state.blocks[0]))
-        block = torch.cat([pairs.vectors, block[:, followed : followed + self.guards]], 1)
+        kept = max(self.guards, int(threshold is not None))
+        block = torch.cat([pairs.vectors, block[:, followed : followed + kept]], 1)
         pairs = replace(pairs, products=operator.products - before)
         after = TrackerState(
             blocks=(block, *state.blocks)[: self.lag],
