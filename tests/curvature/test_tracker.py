@@ -218,7 +218,7 @@ def test_reading_leaves_the_state_as_it_was() -> None:
         ({"guards": -1}, "guards=-1: it has to be at least 0. Type guards=0."),
         ({"refresh": 0}, "refresh=0: it has to be at least 1. Type refresh=1."),
         ({"lag": 0}, "lag=0: it has to be at least 1. Type lag=1."),
-        ({"rtol": 0.0}, "rtol=0.0: no reading is exact. Type rtol=1e-3."),
+        ({"rtol": 0.0}, "rtol=0.0: a relative tolerance lies between 0 and 1. Type rtol=1e-3."),
         ({"above": 0.0}, "above=0.0: a fraction of the critical curvature is positive. Type above=0.8."),
     ],
 )

@@ -203,7 +203,7 @@ def test_unconverged_readings_are_marked() -> None:
         (lambda: ew.Projections(0), "count=0: there is nothing to project on. Type count=1 or more."),
         (lambda: ew.Sharpness(k=0), "k=0: it has to be at least 1. Type k=1."),
         (lambda: ew.MidpointSharpness(k=0), "k=0"),
-        (lambda: ew.Sharpness(rtol=0.0), "rtol=0.0: no reading is exact. Type rtol=1e-3."),
+        (lambda: ew.Sharpness(rtol=0.0), "rtol=0.0: a relative tolerance lies between 0 and 1. Type rtol=1e-3."),
         (
             lambda: ew.Sharpness(above=-1.0),
             "above=-1.0: a fraction of the critical curvature is positive. Type above=0.8.",

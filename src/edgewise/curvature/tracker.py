@@ -84,8 +84,8 @@ class Tracker:
         for name, value, least in self._counts:
             if value < least:
                 raise SettingError(f"{name}={value}", f"it has to be at least {least}", f"Type {name}={least}")
-        if not self.rtol > 0:
-            raise SettingError(f"rtol={self.rtol}", "no reading is exact", "Type rtol=1e-3")
+        if not 0 < self.rtol < 1:
+            raise SettingError(f"rtol={self.rtol}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
         if self.above is not None and not self.above > 0:
             raise SettingError(
                 f"above={self.above}", "a fraction of the critical curvature is positive", "Type above=0.8"

@@ -229,6 +229,9 @@ class Objective:
             for chunk in self.terms.chunks()
         )
 
+    def __repr__(self) -> str:
+        return f"Objective(size={self.size}, dtype={self.dtype}, device={str(self.device)!r}, way={self.way})"
+
     def _checked(self, w: Tensor) -> Tensor:
         if w.shape != (self.size,) or w.dtype != self.dtype or w.device != self.device:
             raise ObjectiveError(
