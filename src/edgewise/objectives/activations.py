@@ -64,7 +64,7 @@ class _Value(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        return _Gradient.apply(g, x, ctx.f), None
+        return _gradient(g, x, ctx.f), None
 
 
 class _Gradient(Function):
@@ -82,8 +82,15 @@ class _Gradient(Function):
         if torch.is_grad_enabled():
             # A third derivative is wanted: what was kept is a number, not a function of g and x.
             curvature = g * ctx.f.second(x)
-            return _Gradient.apply(v, x, ctx.f), v * curvature, None
-        return ctx.f.backward(v, x), v * curvature, None
+        return _gradient(v, x, ctx.f), v * curvature, None
+
+
+def _gradient(g: Tensor, x: Tensor, f: _Smooth) -> Tensor:
+    """g f′(x), with g f″(x) kept beside it where it is going to be differentiated."""
+    if not torch.is_grad_enabled():
+        return f.backward(g, x)
+    result: Tensor = _Gradient.apply(g, x, f)
+    return result
 
 
 def _gelu_second(x: Tensor) -> Tensor:
