@@ -13,20 +13,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchmarks.nets import Descent
 from benchmarks.timing import progress
 from edgewise.curvature import Hessian, Tracker
-from edgewise.problems import Problem
 
 _LOOK = 50  # steps between looks at the sharpness
 _STAY = 200  # steps at the edge before it is called that
 
 
-def edge_point(problem: Problem, step_size: float, most: int = 4000) -> tuple[Tensor, int]:
+def edge_point(descent: Descent, most: int = 4000) -> tuple[Tensor, int]:
     """Descend until the sharpness has passed 2/η, and a few hundred steps more.
 
     Returns:
         The point, and how many steps led there.
     """
+    problem, step_size = descent.problem, descent.step_size
     recipe = f"{problem} {problem.provenance()['checksum']} {step_size} {torch.__version__}"
     path = (
         Path(tempfile.gettempdir())

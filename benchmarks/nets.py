@@ -10,7 +10,7 @@ from edgewise.data import CIFAR10, Data, SyntheticImages, SyntheticText
 from edgewise.foundation import DataError
 from edgewise.models import CNN, MLP, Transformer
 from edgewise.objectives import Objective
-from edgewise.problems import CrossEntropy, Problem, SquaredError
+from edgewise.problems import CrossEntropy, Problem, SquaredError, cifar10_mlp, digits_mlp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,46 @@ def images(n: int) -> Data:
     return cifar
 
 
-def mlp_problem(n: int, widths: tuple[int, ...] = (200, 200)) -> Problem:
-    """3072-200-200-10, tanh, half the squared distance."""
-    return Problem(name="mlp", data=images(n), model=MLP(widths=widths), criterion=SquaredError())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """A problem whose gradient descent is known to reach the edge of stability.
+
+    Attributes:
+        name: in a word.
+        words: what it is.
+        problem: what is descended.
+        step_size: η.
+    """
+
+    name: str
+    words: str
+    problem: Problem
+    step_size: float
+
+
+def descents() -> list[Descent]:
+    """The network of the paper on CIFAR-10 where that is found, and the small one of the demo on bundled data."""
+    digits = Descent(
+        name="digits",
+        words="digits: 64-64-64-10, tanh, squared error, 1,797 images of 8 × 8, η = 2/20",
+        problem=digits_mlp(),
+        step_size=2 / 20,
+    )
+    if not isinstance(images(1000), CIFAR10):
+        return [digits]
+    cifar = Descent(
+        name="CIFAR-10",
+        words="CIFAR-10: 3072-200-200-10, tanh, squared error, the first 1,000 images, η = 2/200",
+        problem=cifar10_mlp(n=1000),
+        step_size=2 / 200,
+    )
+    return [cifar, digits]
 
 
 def mlp(n: int) -> Net:
     """The fully connected network."""
-    return Net.of(mlp_problem(n), f"MLP 3072-200-200-10, tanh, squared error, {n:,} images")
+    problem = Problem(name="mlp", data=images(n), model=MLP(), criterion=SquaredError())
+    return Net.of(problem, f"MLP 3072-200-200-10, tanh, squared error, {n:,} images")
 
 
 def cnn(n: int) -> Net:

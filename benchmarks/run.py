@@ -11,16 +11,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.edge import edge_point
-from benchmarks.nets import mlp_problem
+from benchmarks.nets import Descent, descents
 from benchmarks.table import Table, Target
 from benchmarks.timing import progress
 from edgewise.dynamics import Probe, Progress, Readings, Sharpness, evolve
 from edgewise.methods import GradientDescent
 from edgewise.objectives import Objective
-from edgewise.problems import digits_mlp
 
-STEP_SIZE = 2 / 200
-DIGITS_STEP_SIZE = 2 / 20
 NOTHING, EVERY, TENTH = "nothing", "sharpness, every step", "sharpness, every 10th step"
 PROBES: dict[str, tuple[Probe, ...]] = {
     NOTHING: (),
@@ -53,40 +50,35 @@ class Clock(Progress):
 
 
 def measure(quick: bool) -> list[Table]:
-    """One column a network: the net of the paper at its edge, and the small one of the demo."""
-    problem, digits = mlp_problem(1000), digits_mlp()
-    w, start = edge_point(problem, STEP_SIZE)
-    v, first = edge_point(digits, DIGITS_STEP_SIZE)
-    data = "CIFAR-10" if "CIFAR-10" in problem.provenance()["source"] else "synthetic images"
+    """The net of the paper at its edge where its data are found, and the small one of the demo."""
     rounds = 2 if quick else 7
-    large = _segments(problem.objective(), w, STEP_SIZE, rounds, "runs: MLP")
-    small = _segments(digits.objective(), v, DIGITS_STEP_SIZE, rounds, "runs: digits")
-    rows = []
-    for name in PROBES:
-        row = [name]
-        for costs in (large, small):
-            seconds, products = costs[name]
-            row += [f"{1e3 * seconds:.1f}", f"{seconds / costs[NOTHING][0]:.2f}", f"{products:.2f}"]
-        rows.append(row)
-    columns = ["a run that reads", "CIFAR MLP: ms a step", "ratio", "products a step"]
-    columns += ["digits: ms a step", "ratio", "products a step"]
+    costs, words = {}, []
+    for descent in descents():
+        w, start = edge_point(descent)
+        costs[descent.name] = _segments(descent, w, rounds)
+        words.append(f"{descent.words}, from step {start}")
+    rows = [
+        [name, *(cell for cost in costs.values() for cell in (*_cells(cost, name), f"{cost[name][1]:.2f}"))]
+        for name in PROBES
+    ]
+    columns = [cell for name in costs for cell in (f"{name}: ms a step", "ratio", "products a step")]
+    first, cost = next(iter(costs.items()))
     return [
         Table(
             title="A run that reads the sharpness",
             setting=(
                 f"Gradient descent at the edge of stability, written to the run store: {rounds} segments of "
                 f"{STEPS} steps, one after the other, each run in every way in turn; medians of seconds, means of "
-                "products, without the cold start of a segment. CIFAR MLP: 3072-200-200-10, tanh, squared error, "
-                f"1,000 images ({data}), η = 2/200, from step {start}. Digits: 64-64-64-10 on 1,797 images, "
-                f"η = 2/20, from step {first}: a net so small that what is not a product shows."
+                f"products, without the cold start of a segment. {'. '.join(words)}. The digits are so small that "
+                "what is not a product shows."
             ),
-            columns=columns,
+            columns=["a run that reads", *columns],
             rows=rows,
             targets=[
-                Target(what="reading every step ÷ reading nothing:", measured=_ratio(large, EVERY), limit=3.5),
                 Target(
-                    what="reading every 10th step ÷ reading nothing:", measured=_ratio(large, TENTH), limit=1.3
-                ),
+                    what=f"reading {words} on {first} ÷ reading nothing:", measured=_ratio(cost, name), limit=limit
+                )
+                for name, words, limit in ((EVERY, "every step", 3.5), (TENTH, "every 10th step", 1.3))
             ],
         )
     ]
@@ -94,6 +86,10 @@ def measure(quick: bool) -> list[Table]:
 
 Costs = dict[str, tuple[float, float]]
 """Seconds and products a step, by what was read."""
+
+
+def _cells(costs: Costs, name: str) -> tuple[str, str]:
+    return f"{1e3 * costs[name][0]:.1f}", f"{_ratio(costs, name):.2f}"
 
 
 def _ratio(costs: Costs, name: str) -> float:
@@ -112,18 +108,19 @@ def _from(objective: Objective, w: Tensor) -> Objective:
     return Objective.from_module(module, terms.criterion, (inputs, targets))
 
 
-def _segments(objective: Objective, w: Tensor, step_size: float, rounds: int, label: str) -> Costs:
+def _segments(descent: Descent, w: Tensor, rounds: int) -> Costs:
+    objective = descent.problem.objective()
     seconds: dict[str, list[float]] = {name: [] for name in PROBES}
     products: dict[str, list[float]] = {name: [] for name in PROBES}
-    for _ in progress(range(rounds), label, rounds):
+    for _ in progress(range(rounds), f"runs: {descent.name}", rounds):
         here = _from(objective, w)
         for name, probes in PROBES.items():
             clock = Clock()
-            evolve({"gd": GradientDescent(step_size)}, here, STEPS, probes, (), progress=clock)
+            evolve({"gd": GradientDescent(descent.step_size)}, here, STEPS, probes, (), progress=clock)
             seconds[name] += _per_period(clock.times)
             products[name].append(statistics.mean(clock.products[SETTLE + 1 :]))
         for _ in range(STEPS):
-            w = w - step_size * objective.gradient(w)
+            w = w - descent.step_size * objective.gradient(w)
     return {name: (statistics.median(seconds[name]), statistics.mean(products[name])) for name in PROBES}
 
 

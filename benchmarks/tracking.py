@@ -14,7 +14,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh, lobpcg
 from torch import Tensor
 
 from benchmarks.edge import edge_point
-from benchmarks.nets import mlp_problem
+from benchmarks.nets import descents
 from benchmarks.table import Table, Target
 from benchmarks.timing import progress, seconds
 from edgewise.curvature import Hessian, Tracker, TrackerState
@@ -23,7 +23,6 @@ from edgewise.linalg import BlockKrylov, Lanczos, Operator
 from edgewise.objectives import Point
 
 K = 3
-STEP_SIZE = 2 / 200
 SETTLE = 10  # readings before the count begins, so that nobody pays for a cold start
 RARE = 10  # those that start cold every time are asked at every tenth step only
 
@@ -213,10 +212,10 @@ def contenders() -> dict[str, Contender]:
 
 def measure(quick: bool) -> list[Table]:
     """Every contender on one trace."""
-    readings = 15 if quick else 100
-    problem = mlp_problem(1000)
-    w, start = edge_point(problem, STEP_SIZE)
-    objective = problem.objective()
+    readings = 15 if quick else 80
+    descent = descents()[0]
+    w, start = edge_point(descent)
+    objective = descent.problem.objective()
     reference = Reference()
     field_ = contenders()
     scores = {name: Score() for name in field_}
@@ -225,19 +224,19 @@ def measure(quick: bool) -> list[Table]:
         point = objective.at(w)
         gradients.append(seconds(lambda point=point: point.gradient))
         truth, doubt = reference.read(point)
-        ratios.append(float(truth[0]) * STEP_SIZE / 2)
+        ratios.append(float(truth[0]) * descent.step_size / 2)
         for name, contender in field_.items():
             if step % contender.every == 0:
                 score(scores[name], contender, point, truth, doubt, counts=step >= SETTLE)
-        w = w - STEP_SIZE * point.gradient
-    data = "CIFAR-10" if "CIFAR-10" in problem.provenance()["source"] else "synthetic images"
+        w = w - descent.step_size * point.gradient
     setting = (
-        f"MLP 3072-200-200-10, tanh, squared error, 1,000 images ({data}), η = 2/200, {readings - SETTLE} steps "
-        f"from step {start + SETTLE}, where the median edge ratio is {statistics.median(ratios):.3f}; top {K} at "
-        f"every step (cold starts at every {RARE}th). Errors are those of the worst of the {K} pairs, relative, "
-        f"against a block Krylov solution whose bound is {max(reference.doubts):.0e}, compared with a cold start "
-        f"{reference.checks} times (largest difference {reference.difference:.0e}). Covered: how many errors lie "
-        "within the bound that came with the value. curvlinops has operators, and leaves the eigenvalues to SciPy."
+        f"{descent.words}; {readings - SETTLE} steps from step {start + SETTLE}, where the median edge ratio is "
+        f"{statistics.median(ratios):.3f}; top {K} at every step (cold starts at every {RARE}th). "
+        f"Errors are those of "
+        f"the worst of the {K} pairs, relative, against a block Krylov solution whose bound is "
+        f"{max(reference.doubts):.0e}, compared with a cold start {reference.checks} times (largest difference "
+        f"{reference.difference:.0e}). Covered: how many errors lie within the bound that came with the value. "
+        "curvlinops has operators, and leaves the eigenvalues to SciPy."
     )
     ours = scores[AS_USED]
     return [
