@@ -24,7 +24,7 @@ def measure(quick: bool) -> list[Table]:
     for name, (make, size, limit) in SIZES.items():
         net = make(size // 10 if quick else size)
         words.append(f"{net.words} ({net.data})")
-        gradient, costs = _costs(net, repeats=3 if quick else 11, label=f"products: {name}")
+        gradient, costs = _costs(net, repeats=3 if quick else 7, label=f"products: {name}")
         for product, (ratio, operations, error) in costs.items():
             cells.setdefault(product, []).append(f"{ratio:.2f} ({operations:.2f})")
             cells[product].append(f"{error:.0e}")
