@@ -2,11 +2,10 @@
 
 from typing import final
 
-import torch
 from torch import Tensor
 
 from edgewise.foundation import SettingError, Vector
-from edgewise.linalg import Diagonal, Operator
+from edgewise.linalg import Operator, PositiveDiagonal, Preconditioner
 
 
 @final
@@ -15,17 +14,18 @@ class EffectiveHessian(Operator):
 
         P^(-1/2) H P^(-1/2)
 
-    for the diagonal P by which a method divides the gradient, w' = w − η P⁻¹ ∇L(w). It has the eigenvalues
+    for the P by which a method divides the gradient, w' = w − η P⁻¹ ∇L(w). It has the eigenvalues
     of P⁻¹H, of which the largest is the effective sharpness, and is symmetric. A product costs one of H.
 
     Args:
         hessian: H; any operator, for example a Gauss–Newton matrix, may stand in for it.
-        preconditioner: the diagonal of P, all entries positive and finite.
+        preconditioner: P, or its diagonal: all entries positive and finite.
 
     Raises:
         SettingError: if the preconditioner does not fit H or is not positive.
 
     Example:
+        >>> from edgewise.linalg import Diagonal
         >>> H = Diagonal(torch.tensor([8.0, 1.0]))
         >>> EffectiveHessian(H, preconditioner=torch.tensor([4.0, 1.0])) @ torch.ones(2)
         tensor([2., 1.])
@@ -34,25 +34,18 @@ class EffectiveHessian(Operator):
         cohen2022adaptive
     """
 
-    def __init__(self, hessian: Operator, preconditioner: Vector) -> None:
-        same = (preconditioner.dtype, preconditioner.device) == (hessian.dtype, hessian.device)
-        if preconditioner.shape != (hessian.size,) or not same:
+    def __init__(self, hessian: Operator, preconditioner: Vector | Preconditioner) -> None:
+        if isinstance(preconditioner, Tensor):
+            preconditioner = PositiveDiagonal(preconditioner)
+        act_alike = (preconditioner.dtype, preconditioner.device) == (hessian.dtype, hessian.device)
+        if preconditioner.size != hessian.size or not act_alike:
             raise SettingError(
-                f"a preconditioner of shape {tuple(preconditioner.shape)}, {preconditioner.dtype}, "
-                f"{preconditioner.device}",
+                f"a preconditioner of size {preconditioner.size}, {preconditioner.dtype}, {preconditioner.device}",
                 f"the operator acts on ({hessian.size},), {hessian.dtype}, {hessian.device}",
                 "Give one entry of P for each parameter",
             )
-        refused = ~((preconditioner > 0) & torch.isfinite(preconditioner))
-        if bool(refused.any()):
-            raise SettingError(
-                f"a preconditioner with {int(refused.sum())} entries that are not positive and finite "
-                f"(the smallest is {float(preconditioner.min()):.3g})",
-                "P^(-1/2) exists for positive entries only",
-                "Add the method's ε, as in preconditioner + 1e-8, or measure after a few steps",
-            )
         super().__init__(hessian.size, hessian.dtype, hessian.device)
-        self._conjugation = hessian.conjugate_by(Diagonal(preconditioner.rsqrt()))
+        self._conjugation = hessian.conjugate_by(preconditioner.power(-0.5))
 
     def _apply(self, v: Tensor) -> Tensor:
         return self._conjugation.matvec(v)

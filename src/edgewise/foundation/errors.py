@@ -9,6 +9,7 @@ what to type instead (**fix**). The parts are kept, so that a command line or a 
     ├── ObjectiveError     a loss that cannot be evaluated: data, module and criterion do not fit
     │   └── DerivativeError    a derivative that PyTorch gets wrong, or cannot take
     ├── DataError          a file or folder that is missing, corrupt or not what it claims to be
+    ├── FlowError          a flow that cannot go on: its equations have no solution here
     ├── RecordError        a run folder that cannot be written, read or resumed
     └── NounError          a stored recipe that names something this installation does not have
 """
@@ -47,6 +48,10 @@ class DerivativeError(ObjectiveError):
 
 class DataError(EdgewiseError, ValueError):
     """A data file or folder is missing, corrupt, or not what it claims to be."""
+
+
+class FlowError(EdgewiseError, ArithmeticError):
+    """A flow cannot go on from where it is; its process ends there and says why."""
 
 
 class RecordError(EdgewiseError, RuntimeError):

@@ -6,6 +6,7 @@ from edgewise.linalg.density import Density, spectral_density
 from edgewise.linalg.eigenpairs import eigenpairs
 from edgewise.linalg.lanczos import Lanczos
 from edgewise.linalg.operator import Conjugation, Diagonal, Function, Operator, Scaled, Sum
+from edgewise.linalg.preconditioner import Identity, PositiveDiagonal, Preconditioner
 from edgewise.linalg.result import Eigenpairs, Estimate, Status, align
 from edgewise.linalg.trace import diagonal, trace
 
@@ -17,8 +18,11 @@ __all__ = [
     "Eigenpairs",
     "Estimate",
     "Function",
+    "Identity",
     "Lanczos",
     "Operator",
+    "PositiveDiagonal",
+    "Preconditioner",
     "Scaled",
     "Status",
     "Sum",
