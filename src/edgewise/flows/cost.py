@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
-# By its operations a product on a kept graph counts 1.09 gradients on a fully connected network, 1.9 on a convolutional
-# one and 2.0 on a transformer; a third-order product about twice that. The larger ones are taken.
+# By its operations a product on a kept graph counts 1.09 gradients on a fully connected network, 1.9 on a
+# convolutional one and 2.0 on a transformer; a third-order product about twice that. The larger ones are taken.
 _PRODUCT, _THIRD = 2.0, 4.0
 
 
