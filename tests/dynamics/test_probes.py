@@ -216,7 +216,6 @@ def test_impossible_settings_are_refused_when_the_probe_is_made(probe: Callable[
     assert str(caught.value).startswith(sentence)
 
 
-def test_the_loss_has_no_interval() -> None:
-    assert ew.Loss().every == 1
-    with pytest.raises(TypeError):
-        ew.Loss(every=2)  # type: ignore[call-arg]
+def test_a_loss_that_is_read_now_and_then() -> None:
+    run = ew.evolve(ew.GradientDescent(0.1), bowl(2.0), 5, [ew.Loss(every=2)])
+    np.testing.assert_array_equal(np.isfinite(run.loss.values[0]), [True, False] * 3)

@@ -2,15 +2,21 @@
 
 from edgewise.dynamics.events import AccuracyAbove, Diverged, EdgeHeld, Event, LossBelow, NonFinite
 from edgewise.dynamics.evolve import evolve
+from edgewise.dynamics.fork import fork
 from edgewise.dynamics.frame import Frame, Past, Readings
+from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
+from edgewise.dynamics.pairing import Process
 from edgewise.dynamics.probes import (
     Accuracy,
     DirectionalCurvature,
+    Distance,
     DistanceFromStart,
+    EigenspaceAlignment,
     GradientNorm,
     Loss,
     MidpointSharpness,
+    PredictedLossRatio,
     Probe,
     Projections,
     Sharpness,
@@ -24,20 +30,25 @@ __all__ = [
     "Accuracy",
     "AccuracyAbove",
     "DirectionalCurvature",
+    "Distance",
     "DistanceFromStart",
     "Diverged",
     "EdgeHeld",
+    "EigenspaceAlignment",
     "Event",
     "Frame",
     "GradientNorm",
     "Loss",
     "LossBelow",
+    "Midpoint",
     "MidpointSharpness",
     "NonFinite",
     "Outcome",
     "Past",
+    "PredictedLossRatio",
     "Probe",
     "Problem",
+    "Process",
     "ProcessState",
     "Progress",
     "ProgressBar",
@@ -48,5 +59,6 @@ __all__ = [
     "Sharpness",
     "Silent",
     "evolve",
+    "fork",
     "open_run",
 ]

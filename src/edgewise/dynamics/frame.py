@@ -1,12 +1,14 @@
 """What a probe sees: one process at one step, before the step is taken."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import final
 
 from torch import Tensor
 
+from edgewise.flows import Prediction
 from edgewise.foundation import Parameters
+from edgewise.linalg import Preconditioner
 from edgewise.objectives import Objective, Point
 
 Readings = Mapping[str, float | Sequence[float]]
@@ -22,14 +24,16 @@ class Past:
     Attributes:
         w: the point.
         critical_curvature: where the method lost stability at the step size of the step taken from it.
+        step_size: that step size.
     """
 
     w: Tensor
     critical_curvature: float
+    step_size: float
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """One process at one step.
 
@@ -43,6 +47,11 @@ class Frame:
         objective: the objective itself, for probes that look elsewhere than at w.
         step_size: η of the coming step.
         critical_curvature: where the method loses stability at that step size.
+        gradient: what a method's coming step takes as its gradient; None for a flow and a midpoint.
+        cost: gradient equivalents spent on coming here.
+        precondition: makes the preconditioner of the coming step; use the property.
+        predict: makes what a flow predicts here; use the property.
+        others: the frames of all processes that go on at this step, by name.
     """
 
     step: int
@@ -54,3 +63,18 @@ class Frame:
     objective: Objective
     step_size: float
     critical_curvature: float
+    gradient: Parameters | None = None
+    cost: float = 0.0
+    precondition: Callable[[], Preconditioner | None] = lambda: None
+    predict: Callable[[], Prediction | None] = lambda: None
+    others: dict[str, "Frame"] = field(default_factory=dict)
+
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """P of the coming step; None or the identity where there is none."""
+        return self.precondition()
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What a flow says about the discrete run at this time; None for other processes."""
+        return self.predict()

@@ -7,12 +7,13 @@ from typing import final
 from edgewise.dynamics.checkpoint import save
 from edgewise.dynamics.frame import Readings
 from edgewise.dynamics.interrupt import listening
+from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.observation import observe
 from edgewise.dynamics.outcome import Outcome
-from edgewise.dynamics.process import ProcessState, advance
+from edgewise.dynamics.process import ProcessState, advance, end_midpoints, look
 from edgewise.dynamics.progress import Progress
 from edgewise.dynamics.recipe import Recipe
-from edgewise.objectives import Objective, Point
+from edgewise.objectives import Objective
 from edgewise.records import RecordWriter
 
 
@@ -30,30 +31,33 @@ def descend(
     Every row is read before its step is taken, the last one too: a run of n steps has n + 1 rows. States
     are saved as they were before the row was read, so that resuming reads it again, alike.
     """
-    remember = max((probe.history for probe in recipe.probes), default=0)
+    remember = _remembered(recipe)
     clock = _Clock(checkpoint_seconds)
+    seconds = dict.fromkeys(recipe.processes, 0.0)
     progress.begin(step, recipe.steps)
     try:
         with listening() as interrupt:
             while True:
-                before, states = states, dict(states)
+                before = states
                 if clock.due():
                     save(writer, step, recipe.steps, before)
-                going: dict[str, Point] = {}
+                frames, states = look(recipe, objective, dict(before), step)
                 rows: dict[str, Readings] = {}
-                for name, state in before.items():
-                    if state.outcome is None:
-                        states[name], point, rows[name] = observe(recipe, name, step, state, objective, writer)
-                        outcome = states[name].outcome
-                        if outcome is None:
-                            going[name] = point
-                        else:
-                            writer.event(step, name, outcome.kind, outcome.sentence)
+                for name, frame in frames.items():
+                    states[name], rows[name] = observe(recipe, name, frame, states[name], writer)
+                states = end_midpoints(recipe, step, states)
+                _note(writer, step, before, states)
                 progress.row(step, rows)
+                going = [name for name, state in states.items() if state.outcome is None]
                 if not going or step >= recipe.steps or interrupt.requested:
                     break
-                for name, point in going.items():
-                    states[name] = advance(recipe.processes[name], states[name], point.gradient, remember)
+                read = dict(states)
+                for name in going:
+                    if name in frames:
+                        since = time.perf_counter()
+                        states[name] = advance(recipe, name, frames[name], states[name], objective, remember)
+                        seconds[name] += time.perf_counter() - since
+                _note(writer, step, read, states)
                 step += 1
             save(writer, step, recipe.steps, before)
     finally:
@@ -61,6 +65,24 @@ def descend(
     for name in going:
         outcome = _last(step, recipe.steps)
         writer.event(step, name, outcome.kind, outcome.sentence)
+    for name, spent in seconds.items():
+        # At step 0, so that going on with the run leaves it standing.
+        writer.event(0, name, "seconds", f"{spent:.6g}")
+
+
+def _remembered(recipe: Recipe) -> int:
+    """How many earlier points are kept: what the probes ask for, and what a midpoint lies between."""
+    midpoints = any(isinstance(process, Midpoint) for process in recipe.processes.values())
+    return max([int(midpoints), *(probe.history for probe in recipe.probes)])
+
+
+def _note(
+    writer: RecordWriter, step: int, before: Mapping[str, ProcessState], after: Mapping[str, ProcessState]
+) -> None:
+    """Write down which processes have just ended, and why."""
+    for name, state in after.items():
+        if state.outcome is not None and before[name].outcome is None:
+            writer.event(step, name, state.outcome.kind, state.outcome.sentence)
 
 
 def _last(step: int, steps: int) -> Outcome:

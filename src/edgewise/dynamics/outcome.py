@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-KINDS = ("finished", "goal", "diverged", "non-finite", "interrupted")
+KINDS = ("finished", "goal", "diverged", "non-finite", "failed", "ended", "interrupted")
 
 
 @final
@@ -12,8 +12,8 @@ class Outcome:
     """Why a process stopped.
 
     Attributes:
-        kind: "finished" (all steps taken), "goal" (an event was reached), "diverged", "non-finite" or
-            "interrupted".
+        kind: "finished" (all steps taken), "goal" (an event was reached), "diverged", "non-finite",
+            "failed" (a flow that could not go on), "ended" (a midpoint, with its process) or "interrupted".
         step: the step at which it stopped.
         sentence: the reason in words.
     """

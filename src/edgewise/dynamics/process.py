@@ -1,16 +1,20 @@
-"""A process: a method being advanced on an objective, state in, state out."""
+"""A process: a method, a flow or a midpoint being advanced on an objective, state in, state out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, final
 
 from torch import Tensor
 
-from edgewise.dynamics.frame import Past
+from edgewise.dynamics.frame import Frame, Past
+from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.recipe import Recipe
-from edgewise.foundation import Parameters, derive_seed
+from edgewise.flows import Flow
+from edgewise.foundation import FlowError, Parameters, derive_seed
 from edgewise.methods import Method
-from edgewise.objectives import Objective
+from edgewise.objectives import Objective, Point
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -23,7 +27,7 @@ class ProcessState:
         w: the present point.
         start: the point of step 0.
         history: earlier points, latest first.
-        method: the method's state.
+        inner: the state of the method or flow; None for a midpoint.
         time: accumulated step sizes.
         probes: what each probe remembers, by its position in the recipe.
         events: what each event remembers, likewise.
@@ -33,7 +37,7 @@ class ProcessState:
     w: Tensor
     start: Tensor
     history: tuple[Past, ...]
-    method: Any
+    inner: Any
     time: float
     probes: tuple[Any, ...]
     events: tuple[Any, ...]
@@ -42,26 +46,154 @@ class ProcessState:
 
 def begin(recipe: Recipe, objective: Objective) -> dict[str, ProcessState]:
     """Every process of the recipe at the objective's start, with nothing read yet."""
-    return {
-        name: ProcessState(
-            w=objective.start,
-            start=objective.start,
-            history=(),
-            method=method.init(objective.start),
-            time=0.0,
-            probes=tuple(
-                probe.init(objective, derive_seed(recipe.seed, name, type(probe).__name__))
-                for probe in recipe.probes
-            ),
-            events=tuple(event.init() for event in recipe.until),
-        )
-        for name, method in recipe.processes.items()
-    }
+    return {name: begin_at(recipe, name, objective, objective.start) for name in recipe.processes}
 
 
-def advance(method: Method[Any], state: ProcessState, gradient: Parameters, remember: int) -> ProcessState:
-    """One step of the method, the clock and the history with it."""
-    past = Past(w=state.w, critical_curvature=method.critical_curvature_at(state.method))
-    time = state.time + method.step_size_at(state.method)
-    w, method_state = method.step(state.w, gradient, state.method)
-    return replace(state, w=w, history=(past, *state.history)[:remember], method=method_state, time=time)
+def begin_at(recipe: Recipe, name: str, objective: Objective, w: Parameters) -> ProcessState:
+    """One process of the recipe at a point, with nothing read yet."""
+    process = recipe.processes[name]
+    match process:
+        case Method():
+            inner = process.init(w)
+        case Flow():
+            inner = process.init(objective, w, derive_seed(recipe.seed, name))
+        case _:
+            inner = None
+    return ProcessState(
+        w=w,
+        start=w,
+        history=(),
+        inner=inner,
+        time=0.0,
+        probes=tuple(
+            probe.init(objective, derive_seed(recipe.seed, name, type(probe).__name__)) for probe in recipe.probes
+        ),
+        events=tuple(event.init() for event in recipe.until),
+    )
+
+
+def look(
+    recipe: Recipe, objective: Objective, states: dict[str, ProcessState], step: int
+) -> tuple[dict[str, Frame], dict[str, ProcessState]]:
+    """What every process that goes on sees before its coming step.
+
+    A midpoint lies between three points, so the method that it belongs to is advanced here already; it
+    has no frame at the first step.
+
+    Returns:
+        The frames, and the states with what was seen on the way. The states of midpoints stand at their frames.
+    """
+    frames: dict[str, Frame] = {}
+    states = dict(states)
+    for name, process in recipe.processes.items():
+        state = states[name]
+        if state.outcome is not None or isinstance(process, Midpoint):
+            continue
+        if isinstance(process, Flow):
+            point = objective.at(state.w, products=process.products or _products_due(recipe, name, step))
+            frames[name] = _frame(
+                step,
+                state,
+                objective,
+                point,
+                step_size=process.step_size_at(step),
+                critical_curvature=process.critical_curvature_at(state.inner, step),
+                cost=process.cost(state.inner).equivalents,
+                precondition=partial(process.preconditioner, point, state.inner),
+                predict=partial(process.predict, objective, point, state.inner),
+                others=frames,
+            )
+        else:
+            point = objective.at(state.w, products=_products_due(recipe, name, step))
+            gradient, inner = process.look(objective, point, state.inner)
+            states[name] = replace(state, inner=inner)
+            frames[name] = _frame(
+                step,
+                state,
+                objective,
+                point,
+                step_size=process.step_size_at(inner),
+                critical_curvature=process.critical_curvature_at(inner),
+                gradient=gradient,
+                cost=step * process.gradients_per_step(objective),
+                precondition=cache(partial(process.preconditioner, state.w, gradient, inner)),
+                others=frames,
+            )
+    for name, process in recipe.processes.items():
+        state = states[name]
+        if not isinstance(process, Midpoint) or state.outcome is not None or process.of not in frames:
+            continue
+        around = frames[process.of]
+        if around.history:
+            w = (around.history[0].w + 2 * around.w + _next(recipe, process.of, around, states)) / 4
+            states[name] = state = replace(state, w=w, time=around.time)
+            point = objective.at(w, products=_products_due(recipe, name, step))
+            frames[name] = _frame(
+                step,
+                state,
+                objective,
+                point,
+                step_size=around.step_size,
+                critical_curvature=around.critical_curvature,
+                precondition=around.precondition,
+                others=frames,
+            )
+    return frames, states
+
+
+def advance(
+    recipe: Recipe, name: str, frame: Frame, state: ProcessState, objective: Objective, remember: int
+) -> ProcessState:
+    """One step of a process from its frame, the clock and the history with it."""
+    process = recipe.processes[name]
+    past = Past(w=frame.w, critical_curvature=frame.critical_curvature, step_size=frame.step_size)
+    state = replace(state, history=(past, *state.history)[:remember], time=frame.time + frame.step_size)
+    match process:
+        case Method():
+            assert frame.gradient is not None
+            w, inner = process.step(frame.w, frame.gradient, state.inner)
+        case Flow():
+            try:
+                w, inner = process.advance(objective, frame.point, state.inner, frame.step_size)
+            except FlowError as error:
+                sentence = f"Stopped at step {frame.step}: {error}"
+                return replace(state, time=frame.time, outcome=Outcome("failed", frame.step, sentence))
+        case _:
+            return state
+    return replace(state, w=w, inner=inner)
+
+
+def end_midpoints(recipe: Recipe, step: int, states: Mapping[str, ProcessState]) -> dict[str, ProcessState]:
+    """A midpoint ends with the process that it belongs to."""
+    ended = dict(states)
+    for name, process in recipe.processes.items():
+        if isinstance(process, Midpoint) and ended[name].outcome is None:
+            source = ended[process.of].outcome
+            if source is not None:
+                outcome = Outcome("ended", step, f"Ended at step {step}, with {process.of}.")
+                ended[name] = replace(ended[name], outcome=outcome)
+    return ended
+
+
+def _frame(step: int, state: ProcessState, objective: Objective, point: Point, **seen: Any) -> Frame:
+    return Frame(
+        step=step,
+        time=state.time,
+        w=state.w,
+        start=state.start,
+        history=state.history,
+        point=point,
+        objective=objective,
+        **seen,
+    )
+
+
+def _next(recipe: Recipe, name: str, frame: Frame, states: Mapping[str, ProcessState]) -> Tensor:
+    """Where a method is going to be after its coming step."""
+    assert frame.gradient is not None
+    w, _ = recipe.processes[name].step(frame.w, frame.gradient, states[name].inner)
+    return w
+
+
+def _products_due(recipe: Recipe, name: str, step: int) -> bool:
+    return any(probe.products and probe.due(step) and probe.of in (None, name) for probe in recipe.probes)

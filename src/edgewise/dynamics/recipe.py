@@ -7,7 +7,6 @@ from typing import Any, Protocol, final, runtime_checkable
 from edgewise.dynamics.events import Event
 from edgewise.dynamics.probes.probe import Probe
 from edgewise.foundation import JSON
-from edgewise.methods import Method
 from edgewise.objectives import Objective
 
 
@@ -28,7 +27,7 @@ class Recipe:
     """What a run was asked to do.
 
     Attributes:
-        processes: the methods by the name of their process.
+        processes: methods, flows and midpoints by the name of their process.
         problem: what they descend, if it is a named problem; None for an objective made by hand.
         steps: how many steps to take in all.
         probes: what is read.
@@ -36,7 +35,7 @@ class Recipe:
         seed: of everything random in the measuring.
     """
 
-    processes: Mapping[str, Method[Any]]
+    processes: Mapping[str, Any]
     problem: Any
     steps: int
     probes: tuple[Probe, ...]

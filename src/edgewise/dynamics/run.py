@@ -15,7 +15,7 @@ from edgewise.dynamics.checkpoint import load
 from edgewise.dynamics.fingerprint import fingerprint
 from edgewise.dynamics.loop import descend
 from edgewise.dynamics.observation import declare
-from edgewise.dynamics.outcome import Outcome
+from edgewise.dynamics.outcome import KINDS, Outcome
 from edgewise.dynamics.process import begin
 from edgewise.dynamics.progress import Progress, default_progress
 from edgewise.dynamics.recipe import Problem, Recipe
@@ -101,8 +101,17 @@ class Run:
         return {
             event.process: Outcome(event.kind, event.step, event.text)
             for event in self.record.events
-            if event.process is not None
+            if event.process is not None and event.kind in KINDS
         }
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """What advancing each process took on the clock, readings aside; all sittings of the run together."""
+        spent: dict[str, float] = {}
+        for event in self.record.events:
+            if event.process is not None and event.kind == "seconds":
+                spent[event.process] = spent.get(event.process, 0.0) + float(event.text)
+        return spent
 
     def verdict(self, process: str | None = None) -> Diagnosis:
         """Where the run stands in words, with the numbers that this rests on.
@@ -132,12 +141,16 @@ class Run:
             values = one[name].isel(rank=0) if "rank" in one[name].dims else one[name]
             return np.asarray(values.values, dtype=np.float64)
 
+        # The sharpness of a preconditioned method has no edge ratio: it is the effective one that is critical.
+        effective = bool(np.isfinite(series("effective_sharpness")).any())
+        comparable = effective or bool(np.isfinite(series("edge_ratio")).any())
+        read = "effective_sharpness" if effective else "sharpness"
         return diagnose(
             one["step"].values,
             series("loss"),
-            series("sharpness"),
+            series(read) if comparable else absent,
             series("critical_curvature"),
-            bounds=series("sharpness_bound"),
+            bounds=series(f"{read}_bound") if comparable else absent,
             formula=formulas[process],
         )
 
@@ -165,12 +178,18 @@ class Run:
                 objective is not the one it was started with.
         """
         recipe = self.recipe
-        target = self._objective_for(recipe, objective)
+        target = self.objective_for(objective)
         rejected: tuple[RecordError, ...] = ()
         if self.record.checkpoints():
             checkpoint = self.record.checkpoint()
             step, rejected = checkpoint.step, checkpoint.rejected
             asked, states = load(checkpoint, target.device)
+        elif self.manifest.get("forked_from"):
+            raise RecordError(
+                f"resuming {self.path}",
+                "it was forked from another run and killed before its first checkpoint",
+                "Fork that run again",
+            )
         else:
             step, asked, states = 0, recipe.steps, begin(recipe, target)
         steps = asked if steps is None else steps
@@ -197,8 +216,13 @@ class Run:
         self.objective = target
         return self
 
-    def _objective_for(self, recipe: Recipe, given: Objective | None) -> Objective:
-        objective = given or self.objective
+    def objective_for(self, given: Objective | None = None) -> Objective:
+        """What the run descends: as given, as in memory, or made again from the recipe; and surely the same one.
+
+        Raises:
+            RecordError: if it was made by hand and is not there, or is not the one the run was started with.
+        """
+        objective, recipe = given or self.objective, self.recipe
         if objective is None:
             if not isinstance(recipe.problem, Problem):
                 raise RecordError(

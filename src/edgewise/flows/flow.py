@@ -12,7 +12,7 @@ moves by the time that one step of the method takes, so that methods and flows r
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 from edgewise.flows.cost import Cost
 from edgewise.foundation import Parameters
@@ -45,16 +45,21 @@ class Flow(ABC, Generic[State]):
     """A continuous-time counterpart of a discrete method.
 
     A state is a frozen dataclass of tensors and numbers that `foundation.encode` can write down.
+
+    Attributes:
+        products: whether `advance` asks its point for products, so that its gradient is built ready for them.
     """
 
     __slots__ = ()
+
+    products: ClassVar[bool] = True
 
     @property
     @abstractmethod
     def described(self) -> AnyMethod | None:
         """The method that it describes; None takes the step size of the method it runs beside."""
 
-    def beside(self, method: AnyMethod) -> Self:
+    def beside(self, method: AnyMethod) -> "Flow[State]":
         """The same flow, keeping the time of `method` if it describes none of its own; else itself."""
         return self
 

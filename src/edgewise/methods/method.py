@@ -18,7 +18,7 @@ method that divides the gradient by a preconditioner P, curvature means an eigen
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Method(ABC, Generic[State]):
 
     lr: float | Schedule
 
-    def on(self, space: ParameterSpace | None) -> Self:
+    def on(self, space: ParameterSpace | None) -> "Method[State]":
         """The same method for parameters of these names and shapes; itself, where they do not matter to it."""
         return self
 
@@ -113,7 +113,7 @@ class Method(ABC, Generic[State]):
     def critical_formula(self) -> str:
         """The closed form as text, for a label or a sentence: `2/η`."""
 
-    def with_step_size(self, lr: float) -> Self:
+    def with_step_size(self, lr: float) -> "Method[State]":
         """The same method at a fixed step size."""
         return replace(self, lr=lr)  # type: ignore[type-var]  # methods are dataclasses
 

@@ -1,6 +1,6 @@
 """The training loss and the metrics of the objective, from the pass that the step needs anyway."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, final
 
 from edgewise.dynamics.frame import Frame, Readings
@@ -11,9 +11,16 @@ from edgewise.records import Series
 @final
 @dataclass(frozen=True, slots=True)
 class Loss(Probe):
-    """The training loss L(w); free. Every run records it at every step, asked for or not."""
+    """The training loss L(w); free where the step needs the gradient of all data anyway.
 
-    every: int = field(default=1, init=False)
+    Every run records it, asked for or not. Typing `Loss(every=100)` spares a mini-batch method the passes over all
+    data in between.
+    """
+
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        require_every(self.every)
 
     def series(self) -> tuple[Series, ...]:
         """`loss`."""

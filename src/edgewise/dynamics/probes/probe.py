@@ -30,6 +30,16 @@ class Probe(ABC):
     history: ClassVar[int] = 0
     lag: ClassVar[int] = 0
 
+    @property
+    def of(self) -> str | None:
+        """The one process that it reads; None reads all."""
+        return None
+
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """The processes that it looks at together; none for a probe of one process at a time."""
+        return ()
+
     @abstractmethod
     def series(self) -> tuple[Series, ...]:
         """The series it writes."""

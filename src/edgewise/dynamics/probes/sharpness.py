@@ -1,6 +1,5 @@
 """The sharpness: the largest eigenvalues of the Hessian, each with its error bound."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -8,7 +7,7 @@ from edgewise.curvature import Hessian, Tracker, TrackerState
 from edgewise.dynamics.frame import Frame, Readings
 from edgewise.dynamics.probes.probe import Probe, require_every
 from edgewise.foundation import SettingError
-from edgewise.linalg import Eigenpairs
+from edgewise.linalg import Eigenpairs, Identity
 from edgewise.objectives import Objective, Point
 from edgewise.records import Series
 
@@ -17,6 +16,9 @@ from edgewise.records import Series
 @dataclass(frozen=True, slots=True)
 class Sharpness(Probe):
     """The k largest **algebraic** eigenvalues of H(w), tracked from step to step.
+
+    The edge ratio is theirs to the critical curvature. A method with a preconditioner has none here: its stability
+    is decided by the effective Hessian, which `EffectiveSharpness` reads.
 
     Attributes:
         k: how many eigenvalues to follow at least.
@@ -49,7 +51,10 @@ class Sharpness(Probe):
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """The eigenvalues at w."""
         pairs, state = track(self._tracker(), frame.point, state, frame.critical_curvature)
-        return eigenvalue_readings("sharpness", pairs, frame.critical_curvature), state
+        readings = eigenvalue_readings("sharpness", pairs, frame.critical_curvature)
+        if not isinstance(frame.preconditioner, Identity | None):
+            readings.pop("edge_ratio", None)
+        return readings, state
 
     def _tracker(self) -> Tracker:
         # Readings an even number of steps apart see the same phase of a period-two oscillation.
@@ -130,9 +135,7 @@ def track(
         return None, state
 
 
-def eigenvalue_readings(
-    name: str, pairs: Eigenpairs | None, critical_curvature: float
-) -> Mapping[str, list[float]]:
+def eigenvalue_readings(name: str, pairs: Eigenpairs | None, critical_curvature: float) -> dict[str, list[float]]:
     """Eigenpairs as readings of those series."""
     if pairs is None:
         return {}

@@ -1,0 +1,110 @@
+"""Who runs beside whom: flows find the clock of a method, midpoints their process, probes the pairs they read."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from edgewise.dynamics.midpoint import Midpoint
+from edgewise.dynamics.recipe import Recipe
+from edgewise.flows import AnyFlow, Flow
+from edgewise.foundation import ParameterSpace, SettingError
+from edgewise.methods import AnyMethod, Method
+
+Process = AnyMethod | AnyFlow | Midpoint
+"""What can be advanced."""
+
+
+def paired(processes: Mapping[str, Any]) -> dict[str, Process]:
+    """The processes, with every flow beside a method.
+
+    Raises:
+        SettingError: if a flow has no method to keep the time of, or a midpoint no process to lie on.
+    """
+    methods = {name: process for name, process in processes.items() if isinstance(process, Method)}
+    found: dict[str, Process] = {}
+    for name, process in processes.items():
+        match process:
+            case Flow():
+                found[name] = _beside(name, process, methods)
+            case Midpoint() if process.of not in methods:
+                raise SettingError(
+                    f"{name}: {process}",
+                    f"{process.of!r} is not a discrete method among {', '.join(processes)}",
+                    "Name one, as in {'gd': GradientDescent(0.01), 'midpoint': Midpoint('gd')}",
+                )
+            case Method() | Midpoint():
+                found[name] = process
+            case _:
+                raise SettingError(
+                    f"a process {name!r} of type {type(process).__name__}",
+                    "it is neither a method, nor a flow, nor a midpoint",
+                    'Type {"gd": GradientDescent(0.01)}',
+                )
+    return found
+
+
+def shaped(processes: Mapping[str, Process], space: ParameterSpace | None) -> dict[str, Process]:
+    """The processes, with the methods told names and shapes of the parameters."""
+    return {
+        name: process.on(space) if isinstance(process, Method) else process for name, process in processes.items()
+    }
+
+
+def formula_of(processes: Mapping[str, Process], name: str) -> str:
+    """The critical curvature of a process as text."""
+    process = processes[name]
+    if isinstance(process, Midpoint):
+        process = processes[process.of]
+    method = process.described if isinstance(process, Flow) else process
+    assert isinstance(method, Method)
+    return method.critical_formula
+
+
+def check_pairs(recipe: Recipe) -> None:
+    """Refuse a probe of a pair that is not there, or that does not keep one time.
+
+    Raises:
+        SettingError: if so.
+    """
+    for probe in recipe.probes:
+        for name in probe.pair:
+            if name not in recipe.processes:
+                raise SettingError(
+                    f"{probe}", f"there is no process {name!r}", f"Choose from {', '.join(recipe.processes)}"
+                )
+        clocks = {name: _step_size(recipe.processes, name) for name in probe.pair}
+        if len(set(clocks.values())) > 1:
+            raise SettingError(
+                f"{probe} of processes whose steps take {' and '.join(map(str, clocks.values()))}",
+                "at the same step they stand at different times",
+                "Give both the same step size, or let the flow describe that method",
+            )
+
+
+def _beside(name: str, flow: AnyFlow, methods: Mapping[str, AnyMethod]) -> AnyFlow:
+    if flow.described is None:
+        if not methods:
+            raise SettingError(
+                f"{name}: {flow} beside no method",
+                "a flow runs in the time of a method, whose step size it needs",
+                f"Put {{'gd': GradientDescent(0.01)}} beside it, or type {type(flow).__name__}"
+                "(method=GradientDescent(0.01))",
+            )
+        return flow.beside(next(iter(methods.values())))
+    if methods and flow.described not in methods.values():
+        warnings.warn(
+            f"{name} describes {flow.described}, which is not among the processes: "
+            f"they are {', '.join(map(str, methods.values()))}. Compare it with the method that it describes.",
+            stacklevel=4,
+        )
+    return flow
+
+
+def _step_size(processes: Mapping[str, Process], name: str) -> Any:
+    process = processes[name]
+    if isinstance(process, Midpoint):
+        process = processes[process.of]
+    if isinstance(process, Flow):
+        return process.step_size_at(0)
+    assert isinstance(process, Method)
+    return process.lr if isinstance(process.lr, float | int) else process.lr.at(0)
