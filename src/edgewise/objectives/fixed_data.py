@@ -8,7 +8,7 @@ chunk in memory at a time.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, final
 
 import torch
@@ -34,6 +34,14 @@ class FixedData(ABC):
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[Nested, Nested]]:
         """The chunks of one pass."""
+
+    @abstractmethod
+    def batch(self, indices: Tensor) -> "FixedData":
+        """The samples of these numbers (in the order of a pass, from 0), in chunks as large as the whole's.
+
+        Raises:
+            ObjectiveError: if there is no access to a sample alone.
+        """
 
 
 def fixed_data(data: Any, chunk_size: int | None, ghost_batch: int | None = None) -> FixedData:
@@ -139,6 +147,16 @@ class _Tensors(FixedData):
             cut = partial(_rows, slice(start, start + step))
             yield map_tensors(cut, self.inputs), map_tensors(cut, self.targets)
 
+    def batch(self, indices: Tensor) -> FixedData:
+        # On the device of the data, so that no sample travels.
+        rows = indices.to(next(tensors_in(self.inputs)).device)
+        pick = partial(_picked, rows)
+        return _Tensors(map_tensors(pick, self.inputs), map_tensors(pick, self.targets), self.chunk_size)
+
+
+def _picked(rows: Tensor, tensor: Tensor) -> Tensor:
+    return tensor.index_select(0, rows.to(tensor.device))
+
 
 def _rows(cut: slice, tensor: Tensor) -> Tensor:
     return tensor[cut]
@@ -163,6 +181,27 @@ class _Loaded(FixedData):
                 )
             _refuse_without_tensors(batch[0], batch[1])
             yield batch[0], batch[1]
+
+    def batch(self, indices: Tensor) -> FixedData:
+        numbers = [self._order[i] for i in indices.tolist()]
+        dataset = self.loader.dataset
+        # As the loader itself fetches: some data sets (Hugging Face's) are much faster asked for all at once.
+        at_once = getattr(dataset, "__getitems__", None)
+        samples = at_once(numbers) if at_once else [dataset[number] for number in numbers]
+        inputs, targets = self.loader.collate_fn(samples)
+        return _Tensors(inputs, targets, self.loader.batch_size)
+
+    @cached_property
+    def _order(self) -> Sequence[int]:
+        """The index in the data set of every sample, in the order of a pass."""
+        if isinstance(self.loader.dataset, IterableDataset) or self.loader.batch_sampler is None:
+            raise ObjectiveError(
+                f"single samples of a DataLoader over a {type(self.loader.dataset).__name__}",
+                "it gives whole chunks, one after the other, and no access to one sample",
+                "Give (inputs, targets) as tensors, or a map-style Dataset",
+            )
+        with torch.random.fork_rng([]):
+            return [number for batch in self.loader.batch_sampler for number in batch]
 
 
 def _refuse_without_tensors(inputs: Any, targets: Any) -> None:

@@ -6,6 +6,7 @@ is the same in both cases.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, final
 
 import torch
@@ -22,6 +23,7 @@ from edgewise.foundation import (
     generator,
 )
 from edgewise.objectives.averaging import Criterion, Metric
+from edgewise.objectives.batches import Batches, supervised
 from edgewise.objectives.fixed_data import fixed_data
 from edgewise.objectives.point import Point
 from edgewise.objectives.preflight import evaluate_twice, inspect, refuse_random_layers
@@ -156,6 +158,15 @@ class Objective:
         """The device of w."""
         return self.terms.device
 
+    @property
+    def samples(self) -> int:
+        """The number of samples that L is a mean (or a sum) over.
+
+        Raises:
+            ObjectiveError: for a plain function, which has none.
+        """
+        return supervised(self.terms).samples
+
     def at(self, w: Parameters, *, products: bool = True) -> Point:
         """The objective at one point.
 
@@ -169,6 +180,32 @@ class Objective:
         """
         separate = self._separate_gradient or not products
         return Point(self.terms, self._checked(w), self.way, separate_gradient=separate)
+
+    def batch_at(self, w: Parameters, indices: Tensor, *, products: bool = False) -> Point:
+        """The loss of some of the samples at one point: L_B, an estimate of L; no metrics.
+
+        Args:
+            w: the point.
+            indices: sample numbers 0 … samples − 1, repeated ones allowed. They may live on any device.
+            products: as of `at`.
+
+        Raises:
+            ObjectiveError: if w does not fit, or if this objective has no mini-batches: a plain function, a
+                loader of an iterable, layers that mix samples, a criterion that compares them.
+            SettingError: if `indices` are not a row of sample numbers.
+
+        Example:
+            >>> import torch
+            >>> from edgewise.objectives import Objective
+            >>> layer = torch.nn.Linear(1, 1, bias=False, dtype=torch.float64)
+            >>> data = torch.tensor([[1.0], [2.0]]).double(), torch.zeros(2, 1).double()
+            >>> objective = Objective.from_module(layer, torch.nn.MSELoss(), data)
+            >>> batch = objective.batch_at(objective.start, torch.tensor([1]))
+            >>> batch.hvp(torch.ones(1).double())  # 2 · 2²
+            tensor([8.], dtype=torch.float64)
+        """
+        separate = self._separate_gradient or not products
+        return Point(self._batches.at(indices), self._checked(w), self.way, separate_gradient=separate)
 
     def evaluate(self, w: Parameters) -> Evaluation:
         """Value, gradient and metrics, with nothing kept for products: the cheapest way to step."""
@@ -214,6 +251,10 @@ class Objective:
                     "Convert what the function closes over with .to(w.dtype)",
                 ) from error
         raise AssertionError(type(self.terms))
+
+    @cached_property
+    def _batches(self) -> Batches:
+        return Batches(self.terms)
 
     def _gradients_agree(self) -> bool:
         """Whether a gradient that is built to be differentiated is bit by bit the plain one.

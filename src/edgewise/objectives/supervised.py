@@ -30,7 +30,7 @@ class SupervisedTerms(Terms):
         module: a private copy, its mode (train or eval) frozen as it was given; no parameter requires a
             gradient, since w is handed in from outside.
         space: the trainable parameters that make up w.
-        total: Σ weight for a mean, 1 for a criterion that adds up.
+        total: Σ weight for a mean; for a criterion that adds up 1, in a batch its share of the samples.
         samples: number of samples.
         metric_totals: Σ over the chunks of what each metric's mean divides by.
     """
@@ -84,9 +84,8 @@ class SupervisedTerms(Terms):
     def chunks(self) -> Iterator["SupervisedChunk"]:
         """The chunks of one pass."""
         for inputs, targets in self.data:
-            mean = self.reduction == "mean"
-            share = weight_of(self.criterion, targets) / self.total if mean else 1.0
-            yield SupervisedChunk(self, inputs, targets, share)
+            weight = weight_of(self.criterion, targets) if self.reduction == "mean" else 1.0
+            yield SupervisedChunk(self, inputs, targets, weight / self.total)
 
     def outputs(self, w: Tensor, inputs: Nested) -> Any:
         """f_w(x): one forward pass of the module with its parameters replaced by w.
@@ -169,6 +168,9 @@ class _Cast(FixedData):
         for pair in self.data:
             inputs, targets = map_tensors(lambda t: t.to(self.dtype) if t.is_floating_point() else t, pair)
             yield inputs, targets
+
+    def batch(self, indices: Tensor) -> FixedData:
+        return _Cast(self.data.batch(indices), self.dtype)
 
 
 def _private_copy(module: nn.Module) -> nn.Module:
