@@ -1,21 +1,69 @@
 """Ways of descending: discrete methods, each of which says where it loses stability."""
 
+from edgewise.methods.adam import Adam, AdamState
+from edgewise.methods.adamw import AdamW
+from edgewise.methods.averaged_momentum import AveragedMomentum, AveragedMomentumState
+from edgewise.methods.curvature_driven import AtEdgeRatio, AtEdgeRatioState
+from edgewise.methods.frozen_adam import FrozenAdam
 from edgewise.methods.gradient_descent import GradientDescent, GradientDescentState
 from edgewise.methods.heavy_ball import HeavyBall, HeavyBallState
 from edgewise.methods.method import AnyMethod, Method
-from edgewise.methods.schedule import Constant, Drop, Schedule, step_size
+from edgewise.methods.muon import MatrixPreconditioner, Muon, MuonState
+from edgewise.methods.nesterov import Nesterov, NesterovState
+from edgewise.methods.normalized import NormalizedGD, NormalizedGDState
+from edgewise.methods.rmsprop import RMSProp, RMSPropState
+from edgewise.methods.sam import SAM, SAMState
+from edgewise.methods.scalar_rmsprop import ScalarRMSProp, ScalarRMSPropState
+from edgewise.methods.schedule import Constant, Cosine, Drop, Schedule, Warmup, step_size
+from edgewise.methods.schedule_free import ScheduleFree, ScheduleFreeState
+from edgewise.methods.sgd import SGD, SGDState
+from edgewise.methods.sqrt_loss import SqrtLossGD, SqrtLossGDState
 from edgewise.methods.stability import critical_curvature_by_bisection, spectral_radius
+from edgewise.methods.transient import Transient
+from edgewise.methods.weight_decay import DecoupledWeightDecay, WeightDecay
 
 __all__ = [
+    "SAM",
+    "SGD",
+    "Adam",
+    "AdamState",
+    "AdamW",
     "AnyMethod",
+    "AtEdgeRatio",
+    "AtEdgeRatioState",
+    "AveragedMomentum",
+    "AveragedMomentumState",
     "Constant",
+    "Cosine",
+    "DecoupledWeightDecay",
     "Drop",
+    "FrozenAdam",
     "GradientDescent",
     "GradientDescentState",
     "HeavyBall",
     "HeavyBallState",
+    "MatrixPreconditioner",
     "Method",
+    "Muon",
+    "MuonState",
+    "Nesterov",
+    "NesterovState",
+    "NormalizedGD",
+    "NormalizedGDState",
+    "RMSProp",
+    "RMSPropState",
+    "SAMState",
+    "SGDState",
+    "ScalarRMSProp",
+    "ScalarRMSPropState",
     "Schedule",
+    "ScheduleFree",
+    "ScheduleFreeState",
+    "SqrtLossGD",
+    "SqrtLossGDState",
+    "Transient",
+    "Warmup",
+    "WeightDecay",
     "critical_curvature_by_bisection",
     "spectral_radius",
     "step_size",

@@ -46,7 +46,7 @@ class GradientDescent(Method[GradientDescentState]):
         cohen2021gradient
     """
 
-    lr: float | Schedule
+    lr: float | int | Schedule
 
     def __post_init__(self) -> None:
         require_lr(self.lr)

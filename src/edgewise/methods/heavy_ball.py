@@ -39,8 +39,7 @@ class HeavyBall(Method[HeavyBallState]):
     unit disc through z = −1, at the critical curvature (2 + 2β)/η. Equal to
     `torch.optim.SGD(lr=η, momentum=β)`.
 
-    The averaged form m' = β m + (1 − β) ∇L, w' = w − η m' is this method at the step size (1 − β)η: its
-    critical curvature is (2 + 2β)/((1 − β)η), 38/η at β = 0.9. A threshold taken from one convention is
+    `AveragedMomentum` is this method at the step size (1 − β)η: a threshold taken from one convention is
     wrong by 1/(1 − β) in the other.
 
     Args:
@@ -58,17 +57,12 @@ class HeavyBall(Method[HeavyBallState]):
         polyak1964some, cohen2021gradient
     """
 
-    lr: float | Schedule
-    beta: float
+    lr: float | int | Schedule
+    beta: float | int
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        if not 0.0 <= self.beta < 1.0:
-            raise SettingError(
-                f"beta={self.beta}",
-                "the velocity grows without end unless 0 ≤ beta < 1",
-                "Type beta=0.9, or use GradientDescent(lr) for no momentum",
-            )
+        require_beta(self.beta)
 
     def init(self, w: Parameters) -> HeavyBallState:
         """At rest: v = 0."""
@@ -103,3 +97,13 @@ class HeavyBall(Method[HeavyBallState]):
     def critical_formula(self) -> str:
         """`(2+2β)/η`."""
         return "(2+2β)/η"
+
+
+def require_beta(beta: float | int, name: str = "beta") -> None:
+    """Refuse a share of the velocity that does not decay."""
+    if not 0.0 <= beta < 1.0:
+        raise SettingError(
+            f"{name}={beta}",
+            f"the velocity grows without end unless 0 ≤ {name} < 1",
+            f"Type {name}=0.9, or use GradientDescent(lr) for no momentum",
+        )

@@ -1,0 +1,116 @@
+"""One case of every method there is, and what of it can be tested: the laws of all methods are tried on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from edgewise.methods import (
+    SAM,
+    SGD,
+    AtEdgeRatio,
+    AveragedMomentum,
+    DecoupledWeightDecay,
+    GradientDescent,
+    HeavyBall,
+    Method,
+    Nesterov,
+    NormalizedGD,
+    SqrtLossGD,
+    WeightDecay,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A method, as a function of its step size.
+
+    Attributes:
+        make: η or a schedule ↦ the method.
+        linear: whether its update of a quadratic is one linear map from some step on: then its companion matrix
+            must describe it to rounding. It is not where the step depends on the gradient's size.
+        samples: whether it needs samples to draw from, which a plain function does not have.
+        decays: whether parameters shrink where there is no gradient.
+        scheduled: whether its step size may be a schedule.
+        torch: the optimiser of PyTorch that it equals, for one tensor and η.
+        rtol: how closely, relative to the largest parameter; zero is bit for bit.
+    """
+
+    make: Callable[[Any], Method[Any]]
+    linear: bool = True
+    samples: bool = False
+    decays: bool = False
+    scheduled: bool = True
+    torch: Callable[[list[Tensor], float], Optimizer] | None = None
+    rtol: float = 0.0
+
+
+def sgd(**settings: Any) -> Callable[[list[Tensor], float], Optimizer]:
+    """`torch.optim.SGD` with these settings."""
+    return lambda tensors, lr: torch.optim.SGD(tensors, lr=lr, **settings)
+
+
+CASES: dict[str, Case] = {
+    "gradient descent": Case(make=GradientDescent, torch=sgd()),
+    "heavy ball": Case(make=lambda lr: HeavyBall(lr, 0.9), torch=sgd(momentum=0.9)),
+    "nesterov": Case(make=lambda lr: Nesterov(lr, 0.9), torch=sgd(momentum=0.9, nesterov=True)),
+    "averaged momentum": Case(make=lambda lr: AveragedMomentum(lr, 0.9)),
+    "normalized": Case(make=NormalizedGD, linear=False),
+    "root of the loss": Case(make=SqrtLossGD, linear=False),
+    "sam": Case(make=lambda lr: SAM(lr, 0.05), linear=False),
+    "sgd, full batch": Case(make=lambda lr: SGD(lr, None), torch=sgd()),
+    "sgd, everything": Case(
+        decays=True,
+        make=lambda lr: SGD(lr, None, momentum=0.8, dampening=0.3, weight_decay=0.2),
+        torch=sgd(momentum=0.8, dampening=0.3, weight_decay=0.2),
+    ),
+    "sgd, batches": Case(decays=True, make=lambda lr: SGD(lr, 5, momentum=0.5, weight_decay=0.1), samples=True),
+    "sgd, batches with replacement": Case(make=lambda lr: SGD(lr, 5, replacement=True), samples=True),
+    "sgd, nesterov": Case(
+        decays=True,
+        make=lambda lr: SGD(lr, None, momentum=0.8, nesterov=True, weight_decay=0.2),
+        torch=sgd(momentum=0.8, nesterov=True, weight_decay=0.2),
+    ),
+    "sgd, dampening without momentum": Case(
+        make=lambda lr: SGD(lr, None, dampening=0.3), torch=sgd(dampening=0.3)
+    ),
+    "decay of gradient descent": Case(
+        decays=True, make=lambda lr: WeightDecay(GradientDescent(lr), 0.3), torch=sgd(weight_decay=0.3)
+    ),
+    "decay of heavy ball": Case(
+        decays=True,
+        make=lambda lr: WeightDecay(HeavyBall(lr, 0.9), 0.3),
+        torch=sgd(momentum=0.9, weight_decay=0.3),
+    ),
+    "decay of nesterov": Case(
+        decays=True,
+        make=lambda lr: WeightDecay(Nesterov(lr, 0.9), 0.3),
+        torch=sgd(momentum=0.9, nesterov=True, weight_decay=0.3),
+    ),
+    "decoupled decay of gradient descent": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(GradientDescent(lr), 0.3)
+    ),
+    "decoupled decay of heavy ball": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(HeavyBall(lr, 0.9), 0.3)
+    ),
+    "decoupled decay of nesterov": Case(decays=True, make=lambda lr: DecoupledWeightDecay(Nesterov(lr, 0.9), 0.3)),
+    "decoupled decay of averaged momentum": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(AveragedMomentum(lr, 0.9), 0.3)
+    ),
+    "decoupled decay of sgd": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(SGD(lr, None, momentum=0.5), 0.3)
+    ),
+    "decoupled decay of sam": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(SAM(lr, 0.05), 0.3), linear=False
+    ),
+    "decoupled decay of normalized": Case(
+        decays=True, make=lambda lr: DecoupledWeightDecay(NormalizedGD(lr), 0.3), linear=False
+    ),
+    "at an edge ratio": Case(
+        make=lambda lr: AtEdgeRatio(HeavyBall(lr, 0.5), 0.8, every=3), linear=False, scheduled=False
+    ),
+}
+"""By name; every method that the room exports is among them."""
