@@ -66,9 +66,9 @@ class Adam(Method[AdamState]):
         kingma2015adam, cohen2022adaptive
     """
 
-    lr: float | Schedule
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    lr: float | int | Schedule
+    betas: tuple[float | int, float | int] = (0.9, 0.999)
+    eps: float | int = 1e-8
 
     def __post_init__(self) -> None:
         require_adam(self.lr, self.betas, self.eps)
@@ -110,7 +110,7 @@ class Adam(Method[AdamState]):
         return "(2+2β₁)/((1−β₁)η)"
 
 
-def require_adam(lr: float | Schedule, betas: tuple[float, float], eps: float) -> None:
+def require_adam(lr: float | int | Schedule, betas: tuple[float | int, float | int], eps: float | int) -> None:
     """Refuse settings outside their ranges."""
     require_lr(lr)
     require_shares(f"betas={betas}", betas, "Type betas=(0.9, 0.999)")
@@ -122,7 +122,7 @@ def nothing_seen(w: Parameters) -> AdamState:
     return AdamState(step=0, average=w.new_zeros(w.shape), square_average=w.new_zeros(w.shape))
 
 
-def see(gradient: Parameters, state: AdamState, betas: tuple[float, float]) -> AdamState:
+def see(gradient: Parameters, state: AdamState, betas: tuple[float | int, float | int]) -> AdamState:
     """Both averages after one more gradient, in PyTorch's order of operations."""
     return AdamState(
         step=state.step + 1,
@@ -132,7 +132,7 @@ def see(gradient: Parameters, state: AdamState, betas: tuple[float, float]) -> A
 
 
 def divisor(
-    moments: AdamState, betas: tuple[float, float], eps: float, corrected: int
+    moments: AdamState, betas: tuple[float | int, float | int], eps: float | int, corrected: int
 ) -> tuple[Parameters, float]:
     """P in the two factors that PyTorch divides by, √(ν/(1 − β₂ᵗ)) + ε and 1 − β₁ᵗ.
 

@@ -44,10 +44,10 @@ class AdamW(Method[AdamState]):
         loshchilov2019decoupled, cohen2022adaptive
     """
 
-    lr: float | Schedule
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.01
+    lr: float | int | Schedule
+    betas: tuple[float | int, float | int] = (0.9, 0.999)
+    eps: float | int = 1e-8
+    weight_decay: float | int = 0.01
 
     def __post_init__(self) -> None:
         require_adam(self.lr, self.betas, self.eps)

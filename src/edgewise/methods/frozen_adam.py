@@ -43,9 +43,9 @@ class FrozenAdam(Method[AdamState]):
         cohen2022adaptive
     """
 
-    lr: float | Schedule
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    lr: float | int | Schedule
+    betas: tuple[float | int, float | int] = (0.9, 0.999)
+    eps: float | int = 1e-8
     freeze_at: int = field(kw_only=True)
 
     def __post_init__(self) -> None:

@@ -13,18 +13,20 @@ from torch import Tensor
 from edgewise.foundation import SettingError
 
 
-def mean_square(average: Tensor, gradient: Tensor, beta: float) -> Tensor:
+def mean_square(average: Tensor, gradient: Tensor, beta: float | int) -> Tensor:
     """β ν + (1 − β) g², in PyTorch's order of operations."""
     return average.mul(beta).addcmul_(gradient, gradient, value=1 - beta)
 
 
-def averaged_companion(eta: float, beta: float, decay: float, curvature: float) -> NDArray[np.float64]:
+def averaged_companion(
+    eta: float | int, beta: float | int, decay: float | int, curvature: float
+) -> NDArray[np.float64]:
     """One mode of w' = (1 − ηγ) w − η m', m' = β m + (1 − β) λ w: from the iterates (w, w₋) to (w', w)."""
     kept = 1.0 - eta * decay
     return np.array([[kept + beta - eta * (1.0 - beta) * curvature, -beta * kept], [1.0, 0.0]])
 
 
-def averaged_critical_curvature(eta: float, beta: float, decay: float) -> float:
+def averaged_critical_curvature(eta: float | int, beta: float | int, decay: float | int) -> float:
     """(1 + β)(2 − ηγ)/((1 − β)η): where z = −1 solves z² − (1 − ηγ + β − η(1 − β)λ) z + β(1 − ηγ) = 0.
 
     The product of the two roots is β(1 − ηγ), so no pair of complex ones leaves the unit disc; and z = 1 asks
@@ -33,13 +35,13 @@ def averaged_critical_curvature(eta: float, beta: float, decay: float) -> float:
     return max(0.0, (1.0 + beta) * (2.0 - eta * decay) / ((1.0 - beta) * eta))
 
 
-def require_shares(given: str, values: tuple[float, ...], fix: str) -> None:
+def require_shares(given: str, values: tuple[float | int, ...], fix: str) -> None:
     """Refuse an average that keeps less than nothing or all of itself."""
     if not all(0.0 <= beta < 1.0 for beta in values):
         raise SettingError(given, "an average keeps a share 0 ≤ β < 1 of itself", fix)
 
 
-def require_eps(eps: float) -> None:
+def require_eps(eps: float | int) -> None:
     """Refuse an ε that would turn a denominator around."""
     if not (math.isfinite(eps) and eps >= 0):
         raise SettingError(
@@ -47,7 +49,7 @@ def require_eps(eps: float) -> None:
         )
 
 
-def require_decay(weight_decay: float) -> None:
+def require_decay(weight_decay: float | int) -> None:
     """Refuse a weight decay that would make weights grow."""
     if not (math.isfinite(weight_decay) and weight_decay >= 0):
         raise SettingError(

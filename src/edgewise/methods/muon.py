@@ -85,12 +85,12 @@ class Muon(Method[MuonState]):
         jordan2024muon, liu2025muon
     """
 
-    lr: float | Schedule
-    momentum: float = 0.95
+    lr: float | int | Schedule
+    momentum: float | int = 0.95
     nesterov: bool = True
     steps: int = 5
     shapes: tuple[tuple[int, ...], ...] | None = None
-    weight_decay: float = 0.0
+    weight_decay: float | int = 0.0
     match_rms: bool = False
     precision: torch.dtype | None = torch.bfloat16
 
@@ -172,7 +172,7 @@ class Muon(Method[MuonState]):
         """`(1+μ)(2−ηγ)/((1−μ)(1+2μ)η)` with Nesterov."""
         return "(1+μ)(2−ηγ)/((1−μ)(1+2μ)η)" if self.nesterov else "(1+μ)(2−ηγ)/((1−μ)η)"
 
-    def _critical(self, eta: float) -> float:
+    def _critical(self, eta: float | int) -> float:
         ahead = 1.0 + 2.0 * self.momentum if self.nesterov else 1.0
         return averaged_critical_curvature(eta, self.momentum, self.weight_decay) / ahead
 

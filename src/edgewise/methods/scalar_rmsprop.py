@@ -64,9 +64,9 @@ class ScalarRMSProp(Method[ScalarRMSPropState]):
         cohen2025understanding
     """
 
-    lr: float | Schedule
-    beta2: float = 0.99
-    eps: float = 1e-8
+    lr: float | int | Schedule
+    beta2: float | int = 0.99
+    eps: float | int = 1e-8
 
     def __post_init__(self) -> None:
         require_lr(self.lr)

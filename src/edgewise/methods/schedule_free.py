@@ -60,8 +60,8 @@ class ScheduleFree(Method[ScheduleFreeState]):
         defazio2024road
     """
 
-    lr: float | Schedule
-    beta: float = 0.9
+    lr: float | int | Schedule
+    beta: float | int = 0.9
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
