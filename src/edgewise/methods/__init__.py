@@ -4,6 +4,7 @@ from edgewise.methods.adam import Adam, AdamState
 from edgewise.methods.adamw import AdamW
 from edgewise.methods.averaged_momentum import AveragedMomentum, AveragedMomentumState
 from edgewise.methods.curvature_driven import AtEdgeRatio, AtEdgeRatioState
+from edgewise.methods.from_torch import from_torch, state_from_torch
 from edgewise.methods.frozen_adam import FrozenAdam
 from edgewise.methods.gradient_descent import GradientDescent, GradientDescentState
 from edgewise.methods.heavy_ball import HeavyBall, HeavyBallState
@@ -11,6 +12,7 @@ from edgewise.methods.method import AnyMethod, Method
 from edgewise.methods.muon import MatrixPreconditioner, Muon, MuonState
 from edgewise.methods.nesterov import Nesterov, NesterovState
 from edgewise.methods.normalized import NormalizedGD, NormalizedGDState
+from edgewise.methods.parameter_groups import BlockDiagonal, ParameterGroups, ParameterGroupsState
 from edgewise.methods.rmsprop import RMSProp, RMSPropState
 from edgewise.methods.sam import SAM, SAMState
 from edgewise.methods.scalar_rmsprop import ScalarRMSProp, ScalarRMSPropState
@@ -33,6 +35,7 @@ __all__ = [
     "AtEdgeRatioState",
     "AveragedMomentum",
     "AveragedMomentumState",
+    "BlockDiagonal",
     "Constant",
     "Cosine",
     "DecoupledWeightDecay",
@@ -50,6 +53,8 @@ __all__ = [
     "NesterovState",
     "NormalizedGD",
     "NormalizedGDState",
+    "ParameterGroups",
+    "ParameterGroupsState",
     "RMSProp",
     "RMSPropState",
     "SAMState",
@@ -65,6 +70,8 @@ __all__ = [
     "Warmup",
     "WeightDecay",
     "critical_curvature_by_bisection",
+    "from_torch",
     "spectral_radius",
+    "state_from_torch",
     "step_size",
 ]

@@ -99,7 +99,7 @@ def _pieces(optimizer: Optimizer, parameters: Iterable[Tensor] | None) -> list[t
 
 
 def _readers() -> dict[type[Optimizer], Callable[[Group], AnyMethod]]:
-    readers = {
+    readers: dict[type[Optimizer], Callable[[Group], AnyMethod]] = {
         torch.optim.SGD: _sgd,
         torch.optim.Adam: _adam,
         torch.optim.AdamW: _adamw,

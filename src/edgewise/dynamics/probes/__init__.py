@@ -2,6 +2,7 @@
 
 from edgewise.dynamics.probes.directional import DirectionalCurvature
 from edgewise.dynamics.probes.distance import DistanceFromStart
+from edgewise.dynamics.probes.effective_sharpness import EffectiveSharpness
 from edgewise.dynamics.probes.gradient_norm import GradientNorm
 from edgewise.dynamics.probes.loss import Accuracy, Loss
 from edgewise.dynamics.probes.pairs import Distance, EigenspaceAlignment, PredictedLossRatio
@@ -14,6 +15,7 @@ __all__ = [
     "DirectionalCurvature",
     "Distance",
     "DistanceFromStart",
+    "EffectiveSharpness",
     "EigenspaceAlignment",
     "GradientNorm",
     "Loss",

@@ -8,7 +8,7 @@ from edgewise.dynamics.frame import Frame, Readings
 from edgewise.dynamics.probes.probe import Probe, require_every
 from edgewise.dynamics.probes.sharpness import eigenvalue_readings, eigenvalue_series
 from edgewise.foundation import SettingError
-from edgewise.linalg import Identity
+from edgewise.linalg import Identity, Operator
 from edgewise.objectives import Objective
 from edgewise.records import Series
 
@@ -55,11 +55,11 @@ class EffectiveSharpness(Probe):
         """The eigenvalues at w; nothing where they are not finite, as on the way to infinity."""
         hessian, preconditioner = Hessian.at(frame.point), frame.preconditioner
         try:
-            if isinstance(preconditioner, Identity | None):
-                operator, direction = hessian, frame.point.gradient
-            else:
+            operator: Operator = hessian
+            direction = frame.point.gradient
+            if not isinstance(preconditioner, Identity | None):
                 operator = EffectiveHessian(hessian, preconditioner)
-                direction = preconditioner.power(-0.5) @ frame.point.gradient
+                direction = preconditioner.power(-0.5) @ direction
             pairs, state = self._tracker().read(operator, state, frame.critical_curvature, [direction])
         except SettingError:
             # The settings were checked when the probe was made: what is left to refuse is such a product.
