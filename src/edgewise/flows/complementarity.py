@@ -86,7 +86,7 @@ def complementarity(A: Float[Tensor, "k k"], B: Float[Tensor, "k k k k"]) -> Com
             "Stop the run earlier, or type a smaller lr",
         )
     a = (a + a.T) / 2
-    if np.linalg.eigvalsh(a).min() >= 0.0:
+    if np.linalg.eigvalsh(a).min(initial=0.0) >= 0.0:  # also where there is no mode at all
         return _weighed(a, b, np.zeros_like(a), "closed form")
     if len(a) == 1:
         if b.item() <= 0.0:
@@ -153,13 +153,13 @@ def _weighed(
     slack = (slack + slack.T) / 2
     size_a = float(np.linalg.norm(a)) or 1.0
     # B can be tiny where nothing oscillates, and X where a mode only just touches the edge.
-    size_b = float(np.linalg.norm(b.reshape(k * k, k * k), 2)) or 1.0
+    size_b = float(np.linalg.norm(b.reshape(k * k, k * k))) or 1.0
     size_x = max(float(np.linalg.norm(x)), size_a / size_b)
     return Complementarity(
         solution=torch.from_numpy(x),
         slack=torch.from_numpy(slack),
-        negativity=max(0.0, -float(np.linalg.eigvalsh(x).min())) / size_x,
-        slack_negativity=max(0.0, -float(np.linalg.eigvalsh(slack).min())) / size_a,
+        negativity=abs(float(np.linalg.eigvalsh(x).min(initial=0.0))) / size_x,
+        slack_negativity=abs(float(np.linalg.eigvalsh(slack).min(initial=0.0))) / size_a,
         gap=abs(float((x * slack).sum())) / (size_x * size_a),
         status=status,
     )
