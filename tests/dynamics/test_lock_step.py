@@ -178,14 +178,14 @@ def test_resuming_flows_midpoints_and_pairs_is_the_straight_run(at: int) -> None
         (
             {"euler": Euler()},
             [],
-            "euler: Euler(method=None, parts=1, fails_at=None) beside no method: a flow runs",
+            "euler: Euler(method=None, parts=1, fails_at=None) beside no method: a",
         ),
         ({"gd": ew.GradientDescent(0.1), "mid": Midpoint("sgd")}, [], "mid: Midpoint(of='sgd'): 'sgd' is not"),
         ({"gd": ew.GradientDescent(0.1), "mid": Midpoint("mid")}, [], "mid: Midpoint(of='mid'): 'mid' is not"),
         (
             {"gd": ew.GradientDescent(0.1)},
             [Distance("gd", "flow")],
-            "Distance(a='gd', b='flow', every=1): there is",
+            "Distance(a='gd', b='flow', every=1): there",
         ),
         (
             {"gd": ew.GradientDescent(0.1), "slow": ew.GradientDescent(0.05)},
@@ -217,6 +217,6 @@ def test_a_window_holds_something() -> None:
 
 def test_what_is_no_process_is_refused() -> None:
     with pytest.raises(
-        SettingError, match="a process 'gd' of type float: it is neither a method, nor a flow, nor"
+        SettingError, match="a process 'gd' of type float: it is neither a method, nor a flow"
     ):
         paired({"gd": 0.1})

@@ -50,18 +50,22 @@ def announce(console: Console, what: str, *words: str) -> None:
     console.print(Text.assemble((what, "bold"), "  ", ", ".join(words)), soft_wrap=True)
 
 
-def summary(method: Method[Any]) -> tuple[str, ...]:
-    """A method in words: its name, its step size, and where it loses stability."""
-    match method:
+def summary(process: Any) -> tuple[str, ...]:
+    """A process in words: its name, and for a method its step size and where it loses stability."""
+    if not isinstance(process, Method):
+        return (str(process),)
+    match process:
         case GradientDescent():
             words = "gradient descent"
         case HeavyBall(beta=beta):
             words = f"heavy ball with β = {beta:g}"
         case _:
-            return (str(method),)
-    if isinstance(method.lr, Schedule):
-        return words, str(method.lr), f"critical curvature {method.critical_formula}"
-    return words, f"η = {method.lr:.4g}", f"{method.critical_formula} = {method.critical_curvature:.4g}"
+            words = type(process).__name__
+    if isinstance(process.lr, Schedule):
+        return words, str(process.lr), f"critical curvature {process.critical_formula}"
+    critical = process.critical_curvature
+    known = process.critical_formula if callable(critical) else f"{process.critical_formula} = {critical:.4g}"
+    return words, f"η = {process.lr:.4g}", known
 
 
 def report(run: "Run", *, figure: bool) -> int:

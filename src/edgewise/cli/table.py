@@ -48,7 +48,7 @@ def table(lines: Iterable[tuple[int, Rows]], *, current: int | None = None) -> T
 def cells(step: int, row: Readings) -> Sequence[Text]:
     """One row, a cell a heading; a dash for what was not read."""
     values, bounds = _ranks(row, "sharpness"), _ranks(row, "sharpness_bound")
-    ratio = next(iter(_ranks(row, "edge_ratio")), math.nan)
+    ratio = next(iter(_ranks(row, "effective_edge_ratio") or _ranks(row, "edge_ratio")), math.nan)
     sharpness = plus_minus(values[0], next(iter(bounds), math.nan)) if values else "–"
     mark = UNCONVERGED if _unconverged(row) else ""
     following = [v for v in values[1:] if not math.isnan(v)]

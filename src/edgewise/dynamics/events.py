@@ -19,7 +19,7 @@ class Event(ABC):
     """A reason to stop.
 
     Attributes:
-        reads: the series that it looks at; a run without one of them is refused.
+        reads: the series that it looks at, the first that has a reading; a run that reads none of them is refused.
     """
 
     __slots__ = ()
@@ -118,12 +118,12 @@ class EdgeHeld(Event):
     """The edge of stability has been held for so many steps.
 
     Counted from the first reading with an edge ratio of one or more; counted anew if the ratio falls
-    below `leave`.
+    below `leave`. Of a method with a preconditioner it is the effective edge ratio that counts.
     """
 
     steps: int = 1000
     leave: float = 0.8
-    reads: ClassVar[tuple[str, ...]] = ("edge_ratio",)
+    reads: ClassVar[tuple[str, ...]] = ("effective_edge_ratio", "edge_ratio")
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -131,7 +131,7 @@ class EdgeHeld(Event):
 
     def check(self, step: int, readings: Readings, state: Any) -> tuple[Outcome | None, Any]:
         """Stop if the edge was reached `steps` steps ago and has not been left since."""
-        ratio = _number(readings, "edge_ratio")
+        ratio = next((found for name in self.reads if (found := _number(readings, name)) is not None), None)
         if ratio is not None:
             if state is None and ratio >= 1:
                 state = step

@@ -81,13 +81,13 @@ def check(recipe: Recipe) -> None:
         )
     check_pairs(recipe)
     for event in recipe.until:
-        for series in event.reads:
-            if series not in names:
-                raise SettingError(
-                    f"until {type(event).__name__} without a probe that reads {series}",
-                    "it would never happen",
-                    "Add one to probes, such as Sharpness()" if series == "edge_ratio" else "Add one to probes",
-                )
+        if event.reads and not set(event.reads) & set(names):
+            by_sharpness = "edge_ratio" in event.reads
+            raise SettingError(
+                f"until {type(event).__name__} without a probe that reads {event.reads[-1]}",
+                "it would never happen",
+                "Add one to probes, such as Sharpness()" if by_sharpness else "Add one to probes",
+            )
 
 
 def _manifest(recipe: Recipe, objective: Objective, forked_from: Mapping[str, JSON] | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, final
 
 from edgewise.dynamics.frame import Readings
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 _PATIENCE = 2.0  # seconds; what ends sooner needs no bar
+_NAMED = 2  # processes that a line has room for
 
 
 class Progress(ABC):
@@ -63,7 +65,7 @@ class ProgressBar(Progress):
             if time.monotonic() - self._since < _PATIENCE:
                 return
             self._bar = _bar(self._first, self._steps)
-        words = "  ".join(f"{name}: {describe(row)}" for name, row in rows.items())
+        words = "  ".join(f"{name}: {describe(row)}" for name, row in islice(rows.items(), _NAMED))
         self._bar.update(self._bar.task_ids[0], completed=step, words=words)
 
     def end(self) -> None:
@@ -81,7 +83,7 @@ def default_progress() -> Progress:
 def describe(row: Readings) -> str:
     """A row in a few words: `loss 0.0312, edge ratio 1.003`."""
     words = [f"loss {row['loss']:.4g}"] if "loss" in row else []
-    ratios = row.get("edge_ratio")
+    ratios = row.get("effective_edge_ratio") or row.get("edge_ratio")
     if ratios:
         words.append(f"edge ratio {ratios[0] if not isinstance(ratios, float) else ratios:.3f}")
     return ", ".join(words)

@@ -37,9 +37,10 @@ _NEAR, _FLOOR = 0.95, 0.75
 def overview(dataset: xr.Dataset, *, title: str | None = None, verdict: str | None = None) -> Figure:
     """Loss, top eigenvalues and edge ratio over the steps, one colour a process.
 
-    Eigenvalues come with their error bounds as a band, unconverged readings as hollow markers, and the
-    critical curvature dashed; its formula is read from `critical_curvature.attrs["formula"]` where that
-    stands. A run without sharpness has its loss alone.
+    Where effective eigenvalues were read, those of a method with a preconditioner, they are shown: it is they
+    that the critical curvature is for. Eigenvalues come with their error bounds as a band, unconverged readings
+    as hollow markers, and the critical curvature dashed; its formula is read from
+    `critical_curvature.attrs["formula"]` where that stands. A run without sharpness has its loss alone.
 
     Args:
         dataset: the dataset of a run, with dimensions process, step and, for eigenvalues, rank.
@@ -49,6 +50,7 @@ def overview(dataset: xr.Dataset, *, title: str | None = None, verdict: str | No
     Returns:
         A figure that belongs to no window and no global state; hand it to `save`.
     """
+    dataset = _comparable(dataset)
     read = "sharpness" in dataset and bool(np.isfinite(dataset["sharpness"]).any())
     figure, panels = page(_WIDTH, _HEIGHTS if read else (3.2,), title, verdict)
     _draw_loss(panels[0], dataset)
@@ -62,6 +64,16 @@ def overview(dataset: xr.Dataset, *, title: str | None = None, verdict: str | No
     panels[-1].xaxis.set_major_locator(MaxNLocator(7, integer=True))
     panels[-1].set_xlabel("step")
     return figure
+
+
+def _comparable(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with the effective eigenvalues in the place of the plain ones, where they were read."""
+    if "effective_sharpness" not in dataset or not np.isfinite(dataset["effective_sharpness"]).any():
+        return dataset
+    names = {str(name): str(name).removeprefix("effective_") for name in dataset if "effective_" in str(name)}
+    shown = dataset.drop_vars([name for name in names.values() if name in dataset]).rename(names)
+    shown["sharpness"].attrs["long_name"] = "effective Hessian eigenvalues"
+    return shown
 
 
 def _draw_loss(panel: Axes, dataset: xr.Dataset) -> None:
@@ -94,7 +106,8 @@ def _draw_eigenvalues(panel: Axes, dataset: xr.Dataset) -> None:
     levels = _draw_critical_curvature(panel, dataset)
     shown = np.isfinite(values)
     linear_limits(panel, values[shown], include=np.append(levels, 0.0))
-    panel.set_ylabel("Hessian eigenvalues")
+    effective = "effective" in str(dataset["sharpness"].attrs.get("long_name", ""))
+    panel.set_ylabel("effective eigenvalues" if effective else "Hessian eigenvalues")
 
     single = processes[0][1] if len(processes) == 1 else FAINT
     handles: list[Artist] = [Line2D([], [], color=INK, linestyle="--", linewidth=1.2)]
@@ -114,7 +127,7 @@ def _draw_eigenvalues(panel: Axes, dataset: xr.Dataset) -> None:
 
 def _draw_edge_ratio(panel: Axes, dataset: xr.Dataset) -> None:
     step = _steps(dataset)
-    ratio = dataset["edge_ratio"].transpose("process", "step", "rank").values[:, :, 0]
+    ratio = _like_sharpness(dataset, "edge_ratio", missing=np.nan)[:, :, 0]
     converged = _like_sharpness(dataset, "sharpness_converged", missing=1.0)[:, :, 0]
     panel.axhspan(1 - _BAND, 1 + _BAND, color=FAINT, alpha=0.13, linewidth=0, zorder=0.5)
     panel.axhline(1.0, color=INK, linestyle="--", linewidth=1.2, zorder=2.5)

@@ -129,10 +129,13 @@ def _start(name: str, options: ProblemOptions, step: int | None, process: str | 
 
 def _checkpoint(text: str, store: Path, step: int | None, process: str | None, options: ProblemOptions) -> _Place:
     import json
+    import math
 
     from edgewise.cli.report import shown
     from edgewise.dynamics import Problem, Run
     from edgewise.foundation import SettingError, decode
+    from edgewise.linalg import Identity
+    from edgewise.methods import Method
     from edgewise.records import find_record
 
     fixed = [option for option in options.given() if option != "--seed"]
@@ -158,13 +161,18 @@ def _checkpoint(text: str, store: Path, step: int | None, process: str | None, o
     objective = recipe.problem.objective()
     tensors = {key: tensor.to(objective.device) for key, tensor in checkpoint.tensors.items()}
     state = decode(json.loads(checkpoint.state), tensors)["processes"][name]
-    method = recipe.processes[name]
+    critical = float(run.dataset["critical_curvature"].sel(process=name, step=checkpoint.step))
+    process_of = recipe.processes[name]
+    if isinstance(process_of, Method):
+        gradient = objective.gradient(state.w)
+        if not isinstance(process_of.preconditioner(state.w, gradient, state.inner), Identity):
+            critical = math.nan  # it is compared with the effective Hessian, which is not measured here
     return _Place(
         words=f"step {checkpoint.step} of {shown(run.path)}" + (f", process {name}" if len(names) > 1 else ""),
         objective=objective,
         w=state.w,
-        critical_curvature=method.critical_curvature_at(state.method),
-        formula=method.critical_formula,
+        critical_curvature=None if math.isnan(critical) else critical,
+        formula=run.manifest["critical_formulas"][name],
         folder=run.path,
     )
 

@@ -67,13 +67,14 @@ def run(
         raise SettingError(
             "a run without a problem", "there is nothing to train", f"Choose from {', '.join(PROBLEMS)}"
         )
-    if goals.until_edge_held is not None and "sharpness" not in reading.probe:
+    if goals.until_edge_held is not None and not {"sharpness", "effective-sharpness"} & set(reading.probe):
         raise SettingError(
             f"--until-edge-held {goals.until_edge_held}",
             "no sharpness is going to be read",
             "Add --probe sharpness",
         )
-    chosen, descent, probes, until = options.build(problem), method.build(), reading.build(), goals.build()
+    chosen, descent, until = options.build(problem), method.build(), goals.build()
+    probes = reading.build(preconditioned=method.preconditioned)
     console = watched()
     announce(console, chosen.name, *summary(descent))
     with using(threads):

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from edgewise.dynamics import Probe
 
 ProbeName = Literal[
-    "sharpness", "midpoint-sharpness", "gradient-norm", "directional-curvature", "distance", "projections"
+    "sharpness",
+    "effective-sharpness",
+    "midpoint-sharpness",
+    "gradient-norm",
+    "directional-curvature",
+    "distance",
+    "projections",
 ]
+
+_EIGENVALUES = {"sharpness", "effective-sharpness", "midpoint-sharpness"}
 
 
 @Parameter(name="*", group=READING)
@@ -22,7 +30,8 @@ class ReadingOptions:
     """What is read, beside loss and accuracy.
 
     Attributes:
-        probe: what to read; may be repeated.
+        probe: what to read; may be repeated. Of a method with a preconditioner the effective sharpness is read too
+            if nothing is typed.
         top: how many of the largest eigenvalues.
         every: read every so many steps.
         rtol: bound of the error of an eigenvalue, relative to the largest.
@@ -35,8 +44,11 @@ class ReadingOptions:
     rtol: float = 2e-3
     above: float | None = None
 
-    def build(self) -> "list[Probe]":
+    def build(self, *, preconditioned: bool = False) -> "list[Probe]":
         """The probes.
+
+        Args:
+            preconditioned: whether the method has a preconditioner.
 
         Raises:
             SettingError: if an option is outside its range, or concerns a probe that was not asked for.
@@ -44,6 +56,7 @@ class ReadingOptions:
         from edgewise.dynamics import (
             DirectionalCurvature,
             DistanceFromStart,
+            EffectiveSharpness,
             GradientNorm,
             MidpointSharpness,
             Projections,
@@ -54,8 +67,8 @@ class ReadingOptions:
         default = type(self)()
         for option, value, usual, names in (
             ("--above", self.above, default.above, {"sharpness"}),
-            ("--top", self.top, default.top, {"sharpness", "midpoint-sharpness"}),
-            ("--rtol", self.rtol, default.rtol, {"sharpness", "midpoint-sharpness"}),
+            ("--top", self.top, default.top, _EIGENVALUES),
+            ("--rtol", self.rtol, default.rtol, _EIGENVALUES),
         ):
             if value != usual and names.isdisjoint(self.probe):
                 raise SettingError(
@@ -63,10 +76,12 @@ class ReadingOptions:
                 )
         probes: dict[str, Probe] = {
             "sharpness": Sharpness(k=self.top, rtol=self.rtol, every=self.every, above=self.above),
+            "effective-sharpness": EffectiveSharpness(k=self.top, rtol=self.rtol, every=self.every),
             "midpoint-sharpness": MidpointSharpness(k=self.top, rtol=self.rtol, every=self.every),
             "gradient-norm": GradientNorm(every=self.every),
             "directional-curvature": DirectionalCurvature(every=self.every),
             "distance": DistanceFromStart(every=self.every),
             "projections": Projections(every=self.every),
         }
-        return [probes[name] for name in dict.fromkeys(self.probe)]
+        added = ("effective-sharpness",) if preconditioned and self.probe == default.probe else ()
+        return [probes[name] for name in dict.fromkeys((*self.probe, *added))]
