@@ -197,28 +197,34 @@ class CentralFlow(Flow[CentralFlowState]):
         self, objective: Objective, point: Point, state: CentralFlowState, eta: float
     ) -> tuple[Parameters, CentralFlowState]:
         moment, nu, time = self._moment, state.second_moment, 1.0 / self.substeps
-        gradient = _finite(point.gradient)
-        stiff, tracker, products = _read(point, moment.metric(nu, eta), state.tracker)
+        gradient, metric = _finite(point.gradient), moment.metric(nu, eta)
+        stiff, tracker, products = _read(point, metric, state.tracker)
         ratios = tuple((stiff.curvatures / 2).tolist())
         rises = _rises(ratios, state.edge_ratios)
         k = self._critical(ratios, rises)
         edge = Edge.at(point, stiff, k, moment, nu, eta, time)
 
-        free = -stiff.relax(gradient, time)
-        predicted = free + edge.push(edge.hold(free))
+        def renewed(source: Tensor, oscillation: Complementarity) -> Tensor:
+            return nu + moment.renewed(time) * (source + edge.moment(oscillation) - nu)
+
+        free, source = -stiff.relax(gradient, time), moment.product(gradient, gradient)
+        expected = edge.hold(free)
+        predicted, force = free + edge.push(expected), edge.force(expected)
         later = _finite(objective.evaluate(point.w + predicted).gradient)
-        free = free - stiff.relax_rising(later - gradient - stiff.restore(predicted), time)
+        # The force at the end, as the metric of the beginning would have to feel it.
+        faded = metric / moment.metric(renewed(source, expected), eta) * (later + force)
+        free = free - stiff.relax_rising(faded - gradient - force - stiff.restore(predicted), time)
         oscillation = edge.hold(free)
         w = point.w + free + edge.push(oscillation)
 
-        source = (moment.product(gradient, gradient) + moment.product(later, later)) / 2
+        source = (source + moment.product(later, later)) / 2
         left = 1.0 - float(torch.linalg.eigvalsh(oscillation.slack)[0]) / 2 if k else ratios[0] + rises[0]
         spent = Cost(gradients=2, products=products, thirds=k * (k + 1) // 2)
         return w, replace(
             state,
             tracker=tracker,
-            second_moment=nu + moment.renewed(time) * (source + edge.moment(oscillation) - nu),
-            metric=stiff.metric,
+            second_moment=renewed(source, oscillation),
+            metric=metric,
             directions=stiff.directions[:, :k],
             oscillation=oscillation,
             edge_ratios=ratios,

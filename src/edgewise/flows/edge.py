@@ -100,6 +100,10 @@ class Edge:
         moved = (self.slopes.double() @ displacement.double()).cpu()
         return complementarity(self.distance - symmetric(moved, len(self.distance)), self.response)
 
+    def force(self, oscillation: Complementarity) -> Parameters:
+        """½ D³L:Σ, what the oscillation adds to the gradient."""
+        return weighed(oscillation.solution, self.slopes) / 2
+
     def push(self, oscillation: Complementarity) -> Parameters:
         """−½ Φ₁ D³L:Σ, the displacement that the oscillation adds."""
         return weighed(oscillation.solution, self.relaxed) / -2

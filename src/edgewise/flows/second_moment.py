@@ -15,9 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from edgewise.foundation import Parameters, SettingError
-from edgewise.methods import AnyMethod, GradientDescent
-from edgewise.methods.rmsprop import RMSProp
-from edgewise.methods.scalar_rmsprop import ScalarRMSProp
+from edgewise.methods import AnyMethod, GradientDescent, RMSProp, ScalarRMSProp
 
 
 @final
