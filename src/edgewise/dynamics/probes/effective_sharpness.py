@@ -52,17 +52,17 @@ class EffectiveSharpness(Probe):
         return self._tracker().init(seed)
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
-        """The eigenvalues at w; nothing where they are not finite, as on the way to infinity."""
-        hessian, preconditioner = Hessian.at(frame.point), frame.preconditioner
+        """The eigenvalues at w; nothing where P or a product is not finite, as on the way to infinity."""
+        operator: Operator = Hessian.at(frame.point)
+        direction = frame.point.gradient
         try:
-            operator: Operator = hessian
-            direction = frame.point.gradient
+            preconditioner = frame.preconditioner
             if not isinstance(preconditioner, Identity | None):
-                operator = EffectiveHessian(hessian, preconditioner)
+                operator = EffectiveHessian(operator, preconditioner)
                 direction = preconditioner.power(-0.5) @ direction
             pairs, state = self._tracker().read(operator, state, frame.critical_curvature, [direction])
         except SettingError:
-            # The settings were checked when the probe was made: what is left to refuse is such a product.
+            # The settings were checked when the probe was made: what is left to refuse is such a P or product.
             return {}, state
         return eigenvalue_readings(_NAME, pairs, frame.critical_curvature), state
 
