@@ -11,14 +11,22 @@ from torch.optim import Optimizer
 from edgewise.methods import (
     SAM,
     SGD,
+    Adam,
+    AdamW,
     AtEdgeRatio,
     AveragedMomentum,
     DecoupledWeightDecay,
+    FrozenAdam,
     GradientDescent,
     HeavyBall,
     Method,
+    Muon,
     Nesterov,
     NormalizedGD,
+    ParameterGroups,
+    RMSProp,
+    ScalarRMSProp,
+    ScheduleFree,
     SqrtLossGD,
     WeightDecay,
 )
@@ -111,6 +119,42 @@ CASES: dict[str, Case] = {
     ),
     "at an edge ratio": Case(
         make=lambda lr: AtEdgeRatio(HeavyBall(lr, 0.5), 0.8, every=3), linear=False, scheduled=False
+    ),
+    "rmsprop": Case(
+        make=RMSProp, linear=False, torch=lambda tensors, lr: torch.optim.RMSprop(tensors, lr=lr, alpha=0.99)
+    ),
+    "scalar rmsprop": Case(make=ScalarRMSProp, linear=False),
+    "adam": Case(make=Adam, linear=False, torch=lambda tensors, lr: torch.optim.Adam(tensors, lr=lr)),
+    "adamw": Case(
+        make=lambda lr: AdamW(lr, weight_decay=0.3),
+        linear=False,
+        decays=True,
+        torch=lambda tensors, lr: torch.optim.AdamW(tensors, lr=lr, weight_decay=0.3),
+    ),
+    "decay of adam": Case(
+        make=lambda lr: WeightDecay(Adam(lr), 0.3),
+        linear=False,
+        decays=True,
+        torch=lambda tensors, lr: torch.optim.Adam(tensors, lr=lr, weight_decay=0.3),
+    ),
+    "decoupled decay of rmsprop": Case(
+        make=lambda lr: DecoupledWeightDecay(RMSProp(lr), 0.3), linear=False, decays=True
+    ),
+    "frozen adam": Case(make=lambda lr: FrozenAdam(lr, freeze_at=2), linear=False),
+    "muon": Case(make=Muon, linear=False),
+    "muon, everything": Case(
+        make=lambda lr: Muon(lr, 0.8, False, 3, weight_decay=0.3, match_rms=True, precision=None),
+        linear=False,
+        decays=True,
+    ),
+    "schedule-free": Case(make=ScheduleFree, linear=False),
+    "decay of schedule-free": Case(make=lambda lr: WeightDecay(ScheduleFree(lr), 0.3), linear=False, decays=True),
+    "parameter groups": Case(
+        make=lambda lr: ParameterGroups((HeavyBall(lr, 0.5), SGD(lr, None, momentum=0.5)), sizes=(24, 44)),
+        linear=False,
+    ),
+    "parameter groups of adam": Case(
+        make=lambda lr: ParameterGroups((Adam(lr), Adam(lr, eps=1e-6)), sizes=(32, 36)), linear=False
     ),
 }
 """By name; every method that the room exports is among them."""
