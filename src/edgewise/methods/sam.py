@@ -125,3 +125,7 @@ class SAM(Method[SAMState]):
     def critical_formula(self) -> str:
         """`(‖g‖/2ρ)(√(1+8ρ/(η‖g‖))−1)`."""
         return "(‖g‖/2ρ)(√(1+8ρ/(η‖g‖))−1)"
+
+    def gradients_per_step(self, objective: Objective) -> float:
+        """One at w, one uphill."""
+        return 2.0

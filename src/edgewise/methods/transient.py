@@ -7,7 +7,7 @@ Kreiss constant bounds it from both sides.
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from edgewise.foundation import SettingError
 
 # Powers are followed for so many steps; a mode that has not begun to shrink by then is at its edge.
 _HORIZON = 10_000
-# Where the resolvent is looked at first: log(|z| − 1) and the angle of z.
-_LOG_RADII = np.linspace(math.log(1e-10), math.log(1e3), 90)
+# How far rounding may put the spectral radius of a method at its critical curvature above one.
+_ROUNDING = 1e-12
+# Where the resolvent is looked at first: log(|z| − 1) and the angle of z. Nearer to the circle than 1e-7 the
+# rounding of an eigenvalue on it would show.
+_LOG_RADII = np.linspace(math.log(1e-7), math.log(1e3), 80)
 _ANGLES = np.linspace(0.0, math.pi, 97)
 
 
@@ -34,9 +37,10 @@ class Transient:
 
     Attributes:
         spectral_radius: ρ(J); below one every start decays in the end.
-        eigenvector_condition: κ(V) = ‖V‖ ‖V⁻¹‖ of the eigenvectors, each of unit length; infinite where there
-            are not enough of them, as where two roots meet (for heavy ball at ηλ = (1 ∓ √β)²).
-        kreiss_constant: K; infinite for ρ(J) > 1.
+        eigenvector_condition: κ(V) = ‖V‖ ‖V⁻¹‖ of the eigenvectors, each of unit length; infinite, or as large
+            as rounding lets it be, where there are not enough of them: where two roots meet (for heavy ball
+            at ηλ = (1 ∓ √β)²).
+        kreiss_constant: K; infinite for ρ(J) > 1. The supremum is resolved down to |z| − 1 = 1e-7.
         growth: maxₜ ‖Jᵗ‖ over t = 0, 1, …; infinite for ρ(J) > 1, and for ρ(J) = 1 the largest of 10,000
             steps.
 
@@ -64,8 +68,8 @@ class Transient:
             >>> Transient.of(GradientDescent(0.01).companion(100.0)).growth
             1.0
             >>> slow = Transient.of(HeavyBall(0.01, 0.99).companion(0.1))
-            >>> slow.spectral_radius < 1, round(slow.growth, 1)
-            (True, 18.8)
+            >>> slow.spectral_radius < 1, round(slow.kreiss_constant, 1), round(slow.growth, 1)
+            (True, 26.8, 50.3)
         """
         J = np.asarray(matrix, dtype=np.float64)
         if J.ndim != 2 or J.shape[0] != J.shape[1] or not J.size or not np.isfinite(J).all():
@@ -76,15 +80,16 @@ class Transient:
             )
         eigenvalues, V = np.linalg.eig(J)
         radius = float(np.abs(eigenvalues).max())
+        unstable = radius > 1.0 + _ROUNDING
         return cls(
             spectral_radius=radius,
             eigenvector_condition=_condition(V),
-            kreiss_constant=math.inf if radius > 1.0 else _kreiss(J, eigenvalues),
-            growth=math.inf if radius > 1.0 else _growth(J),
+            kreiss_constant=math.inf if unstable else _kreiss(J, eigenvalues),
+            growth=math.inf if unstable else _growth(J),
         )
 
 
-def _condition(V: NDArray[np.complexfloating]) -> float:
+def _condition(V: NDArray[np.inexact[Any]]) -> float:
     lengths = np.linalg.svd(V / np.linalg.norm(V, axis=0), compute_uv=False)
     return float(lengths[0] / lengths[-1]) if lengths[-1] > 0.0 else math.inf
 
@@ -100,7 +105,7 @@ def _growth(J: NDArray[np.float64]) -> float:
     return growth
 
 
-def _kreiss(J: NDArray[np.float64], eigenvalues: NDArray[np.complexfloating]) -> float:
+def _kreiss(J: NDArray[np.float64], eigenvalues: NDArray[np.inexact[Any]]) -> float:
     """A grid over the plane outside the unit disc, then an ascent from its best points.
 
     The supremum lies near the circle, at the angle of an eigenvalue that is near it, or far out, where the
@@ -108,7 +113,7 @@ def _kreiss(J: NDArray[np.float64], eigenvalues: NDArray[np.complexfloating]) ->
     """
 
     def quotient(log_radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
-        beyond = np.exp(log_radius)
+        beyond = np.exp(np.maximum(log_radius, _LOG_RADII[0]))
         z = (1.0 + beyond) * np.exp(1j * angle)
         shifted = z[..., None, None] * np.eye(len(J)) - J
         return beyond / np.linalg.svd(shifted, compute_uv=False)[..., -1]
@@ -120,7 +125,7 @@ def _kreiss(J: NDArray[np.float64], eigenvalues: NDArray[np.complexfloating]) ->
         row, column = np.unravel_index(place, values.shape)
         start = np.array([_LOG_RADII[row], angles[column]])
         found = minimize(
-            lambda x: -float(quotient(np.asarray(x[0]), np.asarray(x[1]))),
+            lambda x: -float(quotient(x[:1], x[1:])[0]),
             start,
             method="Nelder-Mead",
             options={"xatol": 1e-10, "fatol": 1e-13, "maxiter": 400},
