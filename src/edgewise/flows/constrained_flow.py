@@ -67,8 +67,8 @@ class ConstrainedFlow(Flow[ConstrainedFlowState]):
 
     that the central flow solves too: the push of the projection is (η/2) Σ.
 
-    Costs, a step, one gradient and a few products below the edge. At the edge each of up to three projections
-    takes a gradient, one or two products for each critical mode, and k(k + 1)/2 third-order products for k of them.
+    A step costs one gradient and a few products below the edge. At the edge each of up to three projections takes
+    a gradient, one or two products for each critical mode, and k(k + 1)/2 third-order products for k of them.
 
     Args:
         method: `GradientDescent(lr)`.

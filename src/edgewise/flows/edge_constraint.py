@@ -107,7 +107,9 @@ def read(point: Point, critical_curvature: float, tracker: TrackerState) -> Read
     return Reading(point=point, modes=modes, tracker=tracker, cost=cost)
 
 
-def project(objective: Objective, w: Parameters, step_size: float, tracker: TrackerState) -> tuple[Parameters, Reading]:
+def project(
+    objective: Objective, w: Parameters, step_size: float, tracker: TrackerState
+) -> tuple[Parameters, Reading]:
     """The point of M near `w`, and what was measured there.
 
     Up to three times: the smallest push within the bulk that satisfies the linearised constraint,

@@ -158,7 +158,7 @@ def _land(objective: Objective, w: Parameters, step_size: float, tracker: Tracke
         pairs, tracker = _TRACKER.read(Hessian.at(point), tracker)
         cost = cost + Cost(gradients=1, products=pairs.products)
         sharpness = float(pairs.values[0])
-        if 0 < sharpness and float(point.gradient.norm()) <= _NEAR * step_size * sharpness:
+        if sharpness > 0 and float(point.gradient.norm()) <= _NEAR * step_size * sharpness:
             w, back = _returned(objective, w, _ON_MANIFOLD * step_size * sharpness)
             return w, cost + back + (Cost() if state is None else flow.cost(state))
         state = state or flow.init(objective, w, tracker.seed)
