@@ -5,8 +5,8 @@ Self-stabilisation replaces gradient descent at the edge of stability by project
     M = {w : λᵢ(w) ≤ 2/η for all i, and ⟨∇L(w), uᵢ⟩ = 0 for every critical mode uᵢ}
 
 for one critical mode as in the paper, here for any number of them. Where eigenvalues are close, their
-eigenvectors turn into each other and ∇λᵢ alone says little; what moves smoothly is the matrix UᵀH(w)U in a fixed frame
-U of all critical modes, so the constraint is the matrix inequality UᵀHU ≼ (2/η) I, linearised through
+eigenvectors turn into each other and ∇λᵢ alone says little; what moves smoothly is the matrix UᵀH(w)U in a
+fixed frame U of all critical modes, so the constraint is UᵀHU ≼ (2/η) I, linearised through
 
     gᵢⱼ = P⊥ ∇(uᵢᵀ H uⱼ),    P⊥ = I − UUᵀ
 """

@@ -1,4 +1,4 @@
-"""The limiting flow: how methods that cannot settle slide along a manifold of minimisers toward lower sharpness."""
+"""The limiting flow: how methods that cannot settle slide along the minimisers toward lower sharpness."""
 
 import math
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ class LimitingFlow(Flow[LimitingFlowState]):
     manifold in about 1/η steps, cannot settle on it, and oscillate across it along the top eigenvector u: with
     amplitudes δₜ of a period of two the gradient is λ₁δₜ, and the mean of the cubic terms, −½δ²∇λ₁, remains.
     Divided by λ₁|δ|, with |δₜ| + |δₜ₊₁| = η, that is the first flow; divided by 2√(λ₁/2)|δ|, with
-    η√(λ₁/2) in the place of η, the second. So per step it moves by η² times these, and after τ/η² steps it is within
-    O(η) of the run. It needs an isolated top eigenvalue and a loss that reaches its minimum.
+    η√(λ₁/2) in the place of η, the second. So per step it moves by η² times these, and after τ/η² steps it is
+    within O(η) of the run. It needs an isolated top eigenvalue and a loss that reaches its minimum.
 
     Moving along the unprojected field and returning to the manifold is the same to first order, because the
     return, w − H⁺∇L(w) by conjugate gradients, takes off exactly what lies in the range of H; only
@@ -63,8 +63,8 @@ class LimitingFlow(Flow[LimitingFlowState]):
     range is formed. The first step comes down from the start by the gradient flow, however far; the run's
     way down is not followed.
 
-    Costs, a step, one third-order product and two or three eigenvector products, and for returning one to three
-    gradients with at most 60 products each; for coming down what the gradient flow takes.
+    A step costs one third-order product and two or three eigenvector products, and for returning one to three
+    gradients with at most 60 products each; coming down costs what the gradient flow takes.
 
     Args:
         method: `NormalizedGD(lr)` or `SqrtLossGD(lr)`.

@@ -1,4 +1,4 @@
-"""Self-stabilisation's prediction of every iterate at the edge: a constrained trajectory and a displacement from it."""
+"""Self-stabilisation's prediction of every iterate at the edge: a constrained trajectory and a displacement."""
 
 import math
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Displacement:
 
     @property
     def predicted_sharpness(self) -> float:
-        """λ₁(Λ + Y), which is 2/η + y at the edge: of the midpoint of two iterates, where the oscillation cancels."""
+        """λ₁(Λ + Y), 2/η + y at the edge: that of the midpoint of two iterates, where the oscillation cancels."""
         if not len(self.modes.values):
             return self.modes.top
         return float(torch.linalg.eigvalsh(torch.diag(self.modes.values) + self.y)[-1])

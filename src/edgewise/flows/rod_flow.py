@@ -66,8 +66,8 @@ class RodFlow(Flow[RodFlowState]):
 
     P is the method's preconditioner, the identity for most, and C its companion matrix, which takes the last two
     iterates (w, w₋) = (x, −x₋) of a mode to w' = −x': for gradient descent x' = (ηλ − 1) x, and at the
-    critical curvature of every method x' = x is a solution. ĝ/x is the Hessian averaged over the rod, applied to its
-    direction, so curvature, growth and turning come out of the same two gradients as the motion of the
+    critical curvature of every method x' = x is a solution. ĝ/x is the Hessian averaged over the rod, applied to
+    its direction, so curvature, growth and turning come out of the same two gradients as the motion of the
     centre, quartic terms included, with no second derivative. A method that is linear in gradients
     splits into even and odd part without approximation, momentum included (`edgewise.flows.symmetrized`); of
     the squares that adaptive methods average, the odd part 2ḡĝ alternates in sign and is left out.

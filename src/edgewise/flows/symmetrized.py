@@ -1,20 +1,20 @@
 """The loss and the gradient at the two ends of an oscillation, and what its centre and its length do.
 
-A method with period two alternates between c + d and c − d. Written as wₜ = cₜ + (−1)ᵗ dₜ with two smooth sequences,
+A method with period two alternates between c + d and c − d. With wₜ = cₜ + (−1)ᵗ dₜ and two smooth sequences c and d,
 gradient descent w' = w − η∇L(w) splits into its even and its odd part, without approximation:
 
     c' = c − η ḡ,     ḡ = ½ [∇L(c + d) + ∇L(c − d)]
     d' = −d + η ĝ,    ĝ = ½ [∇L(c + d) − ∇L(c − d)]
 
-Along a mode of curvature λ the centre is multiplied by 1 − ηλ and the displacement by ηλ − 1. At the edge both are of
-length one: the split is not unique there, and a part of d could hide in c as an oscillation. A centre that moves
-smoothly has none of it, so along the oscillation it takes the gradient flow over the time of a step, 1 − e^{−ηλ}, in the
-place of ηλ, and the displacement has the growth of the method.
+Along a mode of curvature λ the centre is multiplied by 1 − ηλ and the displacement by ηλ − 1. At the edge neither
+shrinks: the split is not unique there, and a part of d could hide in c as an oscillation. A centre that moves
+smoothly has none of it, so along the oscillation it takes the gradient flow over the time of a step, 1 − e^{−ηλ}
+in the place of ηλ, and the displacement has the growth of the method.
 
-The means c = ½(wₜ + wₜ₊₁) and half-differences d = ½(wₜ₊₁ − wₜ) of consecutive iterates obey equations of the same form,
-c' − c = −(η/2)[∇L(c − d) + ∇L(c + d)] and d' = −(η/2)∇L(c + d), likewise exact. But their centre keeps the fraction
-(2 − ηλ)/(ηλ) of the oscillation: averaging the second equation over the two signs gives a growth of ηλ/2, half the
-rate of the true ηλ − 1.
+The means c = ½(wₜ + wₜ₊₁) and half-differences d = ½(wₜ₊₁ − wₜ) of consecutive iterates obey similar equations,
+c' − c = −(η/2)[∇L(c − d) + ∇L(c + d)] and d' = −(η/2)∇L(c + d), likewise exact. But that centre keeps the
+fraction (2 − ηλ)/(ηλ) of the oscillation: averaging the second equation over the two signs gives a growth of
+ηλ/2, half the rate of the true ηλ − 1.
 """
 
 import math

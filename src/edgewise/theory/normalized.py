@@ -1,4 +1,4 @@
-"""Methods that cannot settle at a minimum: normalised gradient descent, and gradient descent on the root of the loss.
+"""Methods that cannot settle at a minimum: normalised gradient descent, and descent on the root of the loss.
 
 Their steps do not shrink with the gradient, so near a minimum they fall into a period of two along the top
 eigenvector, whose two half-periods are not equal but have a fixed sum.
@@ -12,8 +12,8 @@ def normalized_gradient_sum(sharpness: float, lr: float) -> float:
 
         ‖∇Lₜ‖ + ‖∇Lₜ₊₁‖ = ηλ₁
 
-    On a quadratic it is exact once the iterate is aligned with the top eigenvector: it goes from x to x − η along it,
-    and the minimum lies between. The two norms themselves depend on the start.
+    On a quadratic it is exact once the iterate is aligned with the top eigenvector: it goes from x to x − η along
+    it, and the minimum lies between. The two norms themselves depend on the start.
 
     Args:
         sharpness: λ₁.
@@ -72,8 +72,8 @@ def sqrt_loss_root_loss_sum(sharpness: float, lr: float) -> float:
 def stableness_balance(first: float, second: float) -> float:
     """1/S(wₜ, ηₜ) + 1/S(wₜ₊₁, ηₜ₊₁), which is 1 in the period of two of normalised gradient descent.
 
-    S = ηₜ λ₁ with the effective step size ηₜ = η/‖∇Lₜ‖ is the stableness, 2 at the edge: of two consecutive steps one at
-    least is past it. It is the sum rule of the gradient norms in other words.
+    S = ηₜ λ₁ with the effective step size ηₜ = η/‖∇Lₜ‖ is the stableness, 2 at the edge: of two consecutive steps
+    one at least is past it. It is the sum rule of the gradient norms in other words.
 
     Args:
         first: S of one step.

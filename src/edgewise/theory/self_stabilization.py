@@ -1,4 +1,4 @@
-"""Self-stabilisation at the edge of stability, in two numbers: how fast the sharpness grows, and what brings it down.
+"""Self-stabilisation at the edge, in two numbers: how fast the sharpness grows, and what brings it down.
 
 Along the top eigenvector u of a constrained point w†, gradient descent oscillates with x = ⟨u, w − w†⟩, and its
 sharpness exceeds 2/η by y. While x is small the sharpness grows at the rate α = −⟨∇L, ∇S⟩; past 2/η the
