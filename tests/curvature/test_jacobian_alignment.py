@@ -45,7 +45,8 @@ def test_a_deep_linear_network_with_angles_between_its_layers(seed: int, angles:
     turns = []
     for angle in angles:
         R = torch.eye(4, dtype=F64)
-        R[:2, :2] = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        c, s = math.cos(angle), math.sin(angle)
+        R[:2, :2] = torch.tensor([[c, -s], [s, c]], dtype=F64)
         turns.append(R)
     frames = [_orthogonal(4, seed + i) for i in range(4)]
     chain = [D, D @ turns[0], D @ turns[1]]
@@ -181,7 +182,7 @@ def test_too_large_and_vanishing_jacobians_are_refused() -> None:
     with pytest.raises(ObjectiveError, match=r"layer 2, from 4,097 numbers to 4,097: .*narrower"):
         jacobian_alignment(objective, objective.start)
     dead = linear_network([torch.eye(2).double(), torch.zeros(2, 2).double(), torch.eye(2).double()], X[:, :2])
-    with pytest.raises(SettingError, match=r"a layerwise Jacobian of norm 0: it has no direction"):
+    with pytest.raises(SettingError, match=r"a layerwise Jacobian whose largest entry is 0: it has no direction"):
         jacobian_alignment(dead, dead.start)
     with pytest.raises(SettingError, match=r"samples=0: a mean is over something\. Type samples=32\."):
         jacobian_alignment(dead, dead.start, samples=0)

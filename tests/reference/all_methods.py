@@ -24,6 +24,7 @@ from edgewise.methods import (
     Nesterov,
     NormalizedGD,
     ParameterGroups,
+    Projected,
     RMSProp,
     ScalarRMSProp,
     ScheduleFree,
@@ -119,6 +120,10 @@ CASES: dict[str, Case] = {
     ),
     "at an edge ratio": Case(
         make=lambda lr: AtEdgeRatio(HeavyBall(lr, 0.5), 0.8, every=3), linear=False, scheduled=False
+    ),
+    "dominant part of heavy ball": Case(make=lambda lr: Projected(HeavyBall(lr, 0.5), 2, every=3), linear=False),
+    "bulk part of gradient descent": Case(
+        make=lambda lr: Projected(GradientDescent(lr), 2, part="bulk"), linear=False
     ),
     "rmsprop": Case(
         make=RMSProp, linear=False, torch=lambda tensors, lr: torch.optim.RMSprop(tensors, lr=lr, alpha=0.99)

@@ -13,7 +13,7 @@ from edgewise.curvature.jacobian_alignment import (
 )
 from edgewise.curvature.likelihood import Likelihood
 from edgewise.curvature.ntk import NTK
-from edgewise.curvature.stochastic import BatchCurvature, batch_sharpness, require_batches
+from edgewise.curvature.stochastic import BatchCurvature, batch_sharpness, require_batches, require_samples
 from edgewise.curvature.subspace import DominantSplit, dominant_fraction, dominant_split
 from edgewise.curvature.tracker import Tracker, TrackerState
 
@@ -39,4 +39,5 @@ __all__ = [
     "gauss_newton_share",
     "jacobian_alignment",
     "require_batches",
+    "require_samples",
 ]

@@ -219,14 +219,15 @@ def _jacobians(blocks: list[_Block], x: Tensor) -> list[Tensor]:
 
 def _aligned(jacobians: list[Tensor]) -> Tensor:
     """The alignment, the overlaps and the norms of one sample, one after the other."""
-    decomposed = [torch.linalg.svd(J, full_matrices=False) for J in jacobians]
-    norms = torch.stack([S[0] for _, S, _ in decomposed])
-    if not bool((torch.isfinite(norms) & (norms > 0)).all()):
+    largest = torch.stack([J.abs().max() for J in jacobians])
+    if not bool((torch.isfinite(largest) & (largest > 0)).all()):
         raise SettingError(
-            f"a layerwise Jacobian of norm {float(norms.min()):.3g}",
+            f"a layerwise Jacobian whose largest entry is {float(largest.min()):.3g}",
             "it has no direction that could be aligned",
             "Measure where every layer passes something on: with ReLU, where not all units are off",
         )
+    decomposed = [torch.linalg.svd(J, full_matrices=False) for J in jacobians]
+    norms = torch.stack([S[0] for _, S, _ in decomposed])
     product = jacobians[0] / norms[0]
     for J, norm in zip(jacobians[1:], norms[1:], strict=True):
         product = (J / norm) @ product

@@ -123,13 +123,7 @@ def batch_sharpness(
         andreyev2024edge
     """
     require_batches(batch_size, rtol, max_batches)
-    samples = objective.samples
-    if not replacement and batch_size > samples:
-        raise SettingError(
-            f"batch_size={batch_size} and {samples} samples",
-            "a batch without replacement has each of them at most once",
-            f"Type batch_size={samples}, or replacement=True",
-        )
+    samples = require_samples(objective, batch_size, replacement)
     if batch_size == samples and not replacement:
         numerator, denominator = _along_gradient(objective.at(w))
         return _estimate([numerator], [denominator], batch_size, 1.0, rtol, exact=True)
@@ -155,6 +149,24 @@ def require_batches(batch_size: int, rtol: float, max_batches: int) -> None:
         raise SettingError(
             f"max_batches={max_batches}", "one batch says nothing about its error", "Type max_batches=1000"
         )
+
+
+def require_samples(objective: Objective, batch_size: int, replacement: bool) -> int:
+    """The number of samples, if there are mini-batches of that size.
+
+    Raises:
+        SettingError: if a batch without replacement would be larger than the data.
+        ObjectiveError: if the objective has no mini-batches.
+    """
+    samples = objective.samples
+    if not replacement and batch_size > samples:
+        raise SettingError(
+            f"batch_size={batch_size} and {samples} samples",
+            "a batch without replacement has each of them at most once",
+            f"Type batch_size={samples}, or replacement=True",
+        )
+    objective.batch_at(objective.start, torch.zeros(1, dtype=torch.int64))
+    return samples
 
 
 def _drawn(samples: int, size: int, replacement: bool, numbers: torch.Generator) -> Iterator[Tensor]:

@@ -13,6 +13,7 @@ from edgewise.methods.muon import MatrixPreconditioner, Muon, MuonState
 from edgewise.methods.nesterov import Nesterov, NesterovState
 from edgewise.methods.normalized import NormalizedGD, NormalizedGDState
 from edgewise.methods.parameter_groups import BlockDiagonal, ParameterGroups, ParameterGroupsState
+from edgewise.methods.projected import Projected, ProjectedState
 from edgewise.methods.rmsprop import RMSProp, RMSPropState
 from edgewise.methods.sam import SAM, SAMState
 from edgewise.methods.scalar_rmsprop import ScalarRMSProp, ScalarRMSPropState
@@ -55,6 +56,8 @@ __all__ = [
     "NormalizedGDState",
     "ParameterGroups",
     "ParameterGroupsState",
+    "Projected",
+    "ProjectedState",
     "RMSProp",
     "RMSPropState",
     "SAMState",
