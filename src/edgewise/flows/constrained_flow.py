@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -81,6 +81,7 @@ class ConstrainedFlow(Flow[ConstrainedFlowState]):
     """
 
     method: AnyMethod
+    products: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_gradient_descent("ConstrainedFlow", self.method)
@@ -123,12 +124,14 @@ class ConstrainedFlow(Flow[ConstrainedFlowState]):
     def predict(self, objective: Objective, point: Point, state: ConstrainedFlowState) -> Prediction:
         """L + ½ tr ΛΣ, which is L + δ²/η at the edge, and ‖∇L‖² + tr Λ²Σ."""
         on_modes, values = state.covariance.diagonal(), state.values.double()
+        variance, turn = torch.linalg.eigh(state.covariance)
         squared = float(point.gradient.double().square().sum() + (values.square() * on_modes).sum())
         return Prediction(
             loss=float(point.value) + 0.5 * float((values * on_modes).sum()),
             gradient_norm=math.sqrt(squared),
             sharpness=state.sharpness,
-            variance=variances(state.covariance),
+            variance=tuple(variance.flip(0).tolist()),
+            directions=state.vectors @ turn.flip(1).to(state.vectors),
         )
 
     def cost(self, state: ConstrainedFlowState) -> Cost:
@@ -144,11 +147,6 @@ def require_gradient_descent(flow: str, method: AnyMethod) -> None:
             "self-stabilisation is known for gradient descent only, where the edge is 2/η",
             f"Type {flow}(GradientDescent(lr)), or CentralFlow(method) for RMSProp",
         )
-
-
-def variances(covariance: Tensor) -> tuple[float, ...]:
-    """The eigenvalues of Σ, largest first."""
-    return tuple(float(v) for v in torch.linalg.eigvalsh(covariance).flip(0)) if len(covariance) else ()
 
 
 def _known(reading: Reading, step_size: float, spent: Cost) -> ConstrainedFlowState:

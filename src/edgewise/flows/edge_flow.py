@@ -139,6 +139,7 @@ class EdgeFlow(Flow[EdgeFlowState]):
             gradient_norm=state.ends.gradient_norm,
             sharpness=state.curvature,
             variance=(state.x**2,),
+            directions=state.u[:, None],
         )
 
     def cost(self, state: EdgeFlowState) -> Cost:

@@ -143,6 +143,7 @@ class LimitingFlow(Flow[LimitingFlowState]):
             gradient_norm=math.hypot(norm, state.sharpness * math.sqrt(squared)),
             sharpness=state.sharpness,
             variance=(squared,),
+            directions=state.tracker.blocks[0][:, :1],
         )
 
     def cost(self, state: LimitingFlowState) -> Cost:

@@ -188,13 +188,14 @@ class PredictedDynamics(Flow[PredictedDynamicsState]):
         if at is None:
             norm = float(point.gradient.norm())
             return Prediction(loss=float(point.value), gradient_norm=norm, sharpness=state.sharpness)
-        x = at.x
+        x, order = at.x, at.x.abs().argsort(descending=True)
         squared = float(at.gradient.square().sum() + (at.modes.values * x).square().sum())
         return Prediction(
             loss=at.predicted_loss,
             gradient_norm=math.sqrt(squared),
             sharpness=at.predicted_sharpness,
-            variance=tuple(float(each) for each in x.square()),
+            variance=tuple(x[order].square().tolist()),
+            directions=at.modes.vectors[:, order],
         )
 
     def cost(self, state: PredictedDynamicsState) -> Cost:

@@ -1,7 +1,7 @@
 """The rod flow: two consecutive iterates as one rod, for gradient descent, momentum and adaptive methods alike."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -90,6 +90,7 @@ class RodFlow(Flow[RodFlowState]):
 
     method: AnyMethod
     displacement: float = 1e-5
+    products: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, _SPLIT):
@@ -173,6 +174,7 @@ class RodFlow(Flow[RodFlowState]):
             gradient_norm=state.ends.gradient_norm,
             sharpness=state.curvature,
             variance=(state.x**2,),
+            directions=state.u[:, None],
         )
 
     def preconditioner(self, point: Point, state: RodFlowState) -> Preconditioner:

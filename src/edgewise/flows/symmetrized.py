@@ -1,6 +1,6 @@
 """The loss and the gradient at the two ends of an oscillation, and what its centre and its length do.
 
-A method with period two alternates between c + d and c − d. With wₜ = cₜ + (−1)ᵗ dₜ and two smooth sequences c and d,
+A method with period two alternates between c + d and c − d. With wₜ = cₜ + (−1)ᵗ dₜ and smooth sequences c and d,
 gradient descent w' = w − η∇L(w) splits into its even and its odd part, without approximation:
 
     c' = c − η ḡ,     ḡ = ½ [∇L(c + d) + ∇L(c − d)]
