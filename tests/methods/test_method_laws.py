@@ -13,7 +13,6 @@ from edgewise.foundation import SettingError, decode, encode
 from edgewise.methods import Drop, Method, critical_curvature_by_bisection, spectral_radius
 from edgewise.objectives import Objective
 from reference.all_methods import CASES, Case
-from reference.runs import bowl
 from reference.runs import network as new_network
 
 LR = 0.05
@@ -117,7 +116,7 @@ def test_the_first_state_is_stored_too(case):
 
 
 @every_method
-@pytest.mark.parametrize("lr", [0.03, 3e-5, 20.0])
+@pytest.mark.parametrize("lr", [3e-3, 20.0])
 def test_the_closed_form_is_where_the_spectral_radius_crosses_one(case, lr):
     objective = network()
     start = case.make(0.01).on(objective.space)
@@ -143,11 +142,13 @@ def test_a_mode_obeys_the_companion_matrix(case, share):
     Whatever the coordinates of the companion matrix, and whatever else the method remembers.
     """
     method = case.make(LR)
-    state = method.init(torch.ones(1, dtype=torch.float64))
+    point = torch.tensor([1.25], dtype=torch.float64)
+    state = method.init(point)
     curvature = share * method.critical_curvature_at(state)
-    objective = bowl(curvature, start=[1.25])
-    points, _ = advanced(method, objective, objective.start, state, 12)
-    w = np.array([point.item() for point in points])
+    w = np.empty(13)
+    for t in range(13):
+        w[t] = point.item()
+        point, state = method.step(point, curvature * point, state)
     coefficients = np.poly(method.companion(curvature, state))[::-1]
     order = len(coefficients) - 1
     for t in range(1, 12 - order):
