@@ -9,7 +9,17 @@ from torch.func import hessian
 import edgewise as ew
 from edgewise.dynamics import EffectiveSharpness
 from edgewise.foundation import SettingError
-from edgewise.methods import Adam, AdamW, GradientDescent, Method, Muon, ParameterGroups, RMSProp, ScalarRMSProp
+from edgewise.methods import (
+    Adam,
+    AdamW,
+    FrozenAdam,
+    GradientDescent,
+    Method,
+    Muon,
+    ParameterGroups,
+    RMSProp,
+    ScalarRMSProp,
+)
 from edgewise.objectives import Objective
 from reference.runs import final_point, network
 
@@ -125,6 +135,7 @@ def test_the_effective_sharpness_settles_at_the_critical_curvature(
     assert float(ratio.sel(step=slice(3, steps // 10)).dropna("step").median()) < 0.85
 
 
+@pytest.mark.slow
 def test_the_sharpness_follows_the_moving_edge_of_scalar_rmsprop() -> None:
     """Measured 1.000 where ν forgets in ten steps; where it takes a hundred the ratio swings around it as long."""
     run = ew.evolve({"m": ScalarRMSProp(0.05, 0.9)}, chebyshev_network(), 240, [ew.Sharpness(every=3)])
@@ -132,3 +143,21 @@ def test_the_sharpness_follows_the_moving_edge_of_scalar_rmsprop() -> None:
     assert 0.9 < float(ratio.sel(step=slice(120, None)).median()) < 1.1
     edge = run.dataset.critical_curvature.sel(process="m")
     assert float(edge.max() / edge.min()) > 1.3
+
+
+@pytest.mark.slow
+def test_frozen_adam_destabilises_right_after_the_edge_and_adam_does_not() -> None:
+    """Theory 7.1: the same start and settings; P is frozen well below the edge. Measured: 8 steps after."""
+    settings = (1e-2, (0.9, 0.99))
+    methods = {"adam": Adam(*settings), "frozen": FrozenAdam(*settings, freeze_at=60)}
+    run = ew.evolve(methods, chebyshev_network(), 170, [EffectiveSharpness()])
+    loss = run.loss.values
+    rise = loss / np.minimum.accumulate(loss, axis=1)
+    adam, frozen = (list(run.dataset.process.values).index(name) for name in ("adam", "frozen"))
+    assert rise[adam].max() < 1.02
+    assert rise[frozen].max() > 2
+    ratio = run.dataset.effective_edge_ratio.sel(process="frozen", rank=1).values
+    crossing = 60 + int(np.argmax(ratio[60:] > 1))
+    destabilised = int(np.argmax(rise[frozen] > 1.02))
+    assert ratio[60] < 0.5
+    assert crossing < destabilised < crossing + 25

@@ -70,7 +70,7 @@ def test_a_step_leaves_its_inputs_unchanged_and_what_was_stored_goes_on():
 
 @pytest.mark.parametrize("decay", [-0.1, float("inf"), float("nan")])
 def test_a_decay_outside_its_range_is_refused(decay):
-    with pytest.raises(SettingError, match=r"^weight_decay=.*not negative\. Type weight_decay=0\.01\.$"):
+    with pytest.raises(SettingError, match=r"^weight_decay=.*not negative\. Type weight_decay="):
         AdamW(0.01, weight_decay=decay)
 
 

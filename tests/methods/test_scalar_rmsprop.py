@@ -80,9 +80,19 @@ def test_before_the_first_gradient_its_edge_is_not_known():
 
 def test_a_gradient_in_single_precision_is_summed_in_double():
     method = ScalarRMSProp(0.1, beta2=0.0)
-    gradient = torch.full((1000,), 0.1)
+    gradient = torch.full((1000,), 1e-30)  # whose square single precision does not have
     _, state = method.step(torch.zeros(1000), gradient, method.init(torch.zeros(1000)))
-    assert state.square_average == pytest.approx(1000 * float((gradient[0] ** 2).double()), rel=1e-12)
+    assert state.square_average == pytest.approx(1000 * float(gradient[0].double() ** 2), rel=1e-12)
+
+
+def test_where_there_is_no_gradient_it_stays():
+    method = ScalarRMSProp(0.1, eps=0.0)
+    w, zero = torch.ones(3), torch.zeros(3)
+    stepped, state = method.step(w, zero, method.init(w))
+    assert torch.equal(stepped, w)
+    assert method.critical_curvature(state) == 0.0
+    with pytest.raises(SettingError, match="scalar RMSProp and no gradient"):
+        method.companion(1.0, state)
 
 
 def test_a_scheduled_step_size_moves_the_edge_with_the_state():

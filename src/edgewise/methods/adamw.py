@@ -11,8 +11,9 @@ from edgewise.foundation import Parameters
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods.adam import AdamState, divisor, nothing_seen, require_adam, see
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature, require_decay
+from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
 from edgewise.methods.schedule import Schedule, step_size
+from edgewise.methods.sgd import require_decay
 
 
 @final
@@ -51,7 +52,7 @@ class AdamW(Method[AdamState]):
 
     def __post_init__(self) -> None:
         require_adam(self.lr, self.betas, self.eps)
-        require_decay(self.weight_decay)
+        require_decay("weight_decay", self.weight_decay)
 
     def init(self, w: Parameters) -> AdamState:
         """Nothing seen yet: m = ν = 0."""

@@ -41,8 +41,8 @@ def from_torch(optimizer: Optimizer, parameters: Iterable[Tensor] | None = None)
 
     Example:
         >>> layer = torch.nn.Linear(3, 2)
-        >>> from_torch(torch.optim.Adam(layer.parameters(), lr=0.01)).critical_curvature
-        3800.0
+        >>> from_torch(torch.optim.Adam(layer.parameters(), lr=0.01))
+        Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08)
     """
     pieces = _pieces(optimizer, parameters)
     methods = tuple(method for method, _ in pieces)

@@ -23,8 +23,8 @@ class FrozenAdam(Method[AdamState]):
         w' = w − η m' / P    with m' of `Adam`, and P of Adam at step min(t, s), s = freeze_at
 
     The first s steps are Adam's. From then on it is gradient descent with averaged momentum in a fixed metric:
-    it can no longer escape an effective sharpness above (2 + 2β₁)/((1 − β₁)η) by growing P, and diverges
-    right after that is crossed.
+    it can no longer lower its effective sharpness by growing P, and destabilises right after that rises above
+    (2 + 2β₁)/((1 − β₁)η), where Adam would go on.
 
     Args:
         lr: η, the step size: a positive number or a `Schedule`.

@@ -47,11 +47,3 @@ def require_eps(eps: float | int) -> None:
         raise SettingError(
             f"eps={eps}", "what is added to a denominator is finite and not negative", "Type eps=1e-8"
         )
-
-
-def require_decay(weight_decay: float | int) -> None:
-    """Refuse a weight decay that would make weights grow."""
-    if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise SettingError(
-            f"weight_decay={weight_decay}", "a decay is finite and not negative", "Type weight_decay=0.01"
-        )

@@ -20,10 +20,10 @@ from edgewise.methods.method import Method
 from edgewise.methods.moving_average import (
     averaged_companion,
     averaged_critical_curvature,
-    require_decay,
     require_shares,
 )
 from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.sgd import require_decay
 
 # a, b, c of the quintic a x + b x³ + c x⁵ with the steepest rise at zero, and the smallest norm that is divided
 # by: those of Jordan's Muon and of torch.optim.Muon.
@@ -62,7 +62,11 @@ class Muon(Method[MuonState]):
     shorter side of the matrix. It exists for a singular M too, since f rises linearly from zero. In its metric
     a mode of curvature λ obeys the recursion of Nesterov's or of heavy-ball momentum at the step size (1 − μ)η:
     the critical curvature is (1 + μ)(2 − ηγ)/((1 − μ)(1 + 2μ)η) with Nesterov and (1 + μ)(2 − ηγ)/((1 − μ)η)
-    without. Equal to `torch.optim.Muon(lr=η, momentum=μ, weight_decay=γ)`, whose γ is 0.1 if none is given.
+    without. That holds with P at rest; but P is made of the momentum alone and follows it at once, so that a
+    growing oscillation is cut to the length of a step, and the effective sharpness does not settle there as
+    it does for Adam.
+
+    Equal to `torch.optim.Muon(lr=η, momentum=μ, weight_decay=γ)`, whose γ is 0.1 if none is given.
 
     Args:
         lr: η, the step size: a positive number or a `Schedule`.
@@ -97,7 +101,7 @@ class Muon(Method[MuonState]):
     def __post_init__(self) -> None:
         require_lr(self.lr)
         require_shares(f"momentum={self.momentum}", (self.momentum,), "Type momentum=0.95")
-        require_decay(self.weight_decay)
+        require_decay("weight_decay", self.weight_decay)
         if self.steps < 1:
             raise SettingError(
                 f"steps={self.steps}", "without an iteration nothing is made orthogonal", "Type steps=5"

@@ -45,7 +45,8 @@ class ParameterGroups(Method[ParameterGroupsState]):
     Λ_g: stability is lost where H reaches the metric diag(Λ_g P_g). The preconditioner of the composite is
     therefore diag(P_g Λ_g/Λ₁), and its critical curvature is Λ₁, that of the first group. For groups that
     differ in step size only, Λ_g/Λ₁ = η₁/η_g. (No mode leaves through another z on the unit circle: there the
-    recursions of all methods here have imaginary parts of one sign, which no real Hessian balances.)
+    recursions of all methods here have imaginary parts of one sign, which no real Hessian balances.) Around a
+    group with a preconditioner `WeightDecay` adds its γ to that group's part of H, as it says itself.
 
     Args:
         methods: one for each group; all look at the full gradient at w.

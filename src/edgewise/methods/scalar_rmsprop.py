@@ -88,7 +88,9 @@ class ScalarRMSProp(Method[ScalarRMSPropState]):
     ) -> tuple[Parameters, ScalarRMSPropState]:
         """w − η g/(√ν' + ε), and one more step counted."""
         coming = self._coming(gradient, state)
-        w = w.add(gradient, alpha=-self.step_size_at(state) / (math.sqrt(coming) + self.eps))
+        divisor = math.sqrt(coming) + self.eps
+        # Where no gradient was ever other than zero there is nothing to divide.
+        w = w.add(gradient, alpha=-self.step_size_at(state) / divisor if divisor else 0.0)
         return w, ScalarRMSPropState(step=state.step + 1, square_average=coming)
 
     def step_size_at(self, state: ScalarRMSPropState) -> float:
@@ -102,7 +104,7 @@ class ScalarRMSProp(Method[ScalarRMSPropState]):
             SettingError: if no state is given, or one that has seen no gradient.
         """
         critical = math.nan if state is None else self._critical(state)
-        if math.isnan(critical):
+        if not critical > 0:
             raise SettingError(
                 "scalar RMSProp and no gradient",
                 "its step is divided by the average gradient norm, which the state knows once it has seen one",
@@ -126,6 +128,7 @@ class ScalarRMSProp(Method[ScalarRMSPropState]):
 
     def _coming(self, gradient: Parameters, state: ScalarRMSPropState) -> float:
         """ν' from the gradient and the ν of the last step, whether or not it has been looked at already."""
-        square = float(gradient.square().sum(dtype=torch.float64))
+        norm = float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
+        square = norm * norm
         before = square if state.square_average is None else state.square_average
         return self.beta2 * before + (1 - self.beta2) * square

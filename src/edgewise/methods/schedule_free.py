@@ -51,6 +51,7 @@ class ScheduleFree(Method[ScheduleFreeState]):
         SettingError: if one of them is outside its range.
 
     Example:
+        >>> import torch
         >>> method = ScheduleFree(0.01, beta=0.5)
         >>> state = method.init(torch.zeros(1))
         >>> round(method.critical_curvature(state), 9), float(method.companion(400.0)[0, 0])
