@@ -151,6 +151,16 @@ def test_where_the_loss_has_overflowed_nothing_is_measured():
         assert method.step_size_at(state) == 0.1
 
 
+def test_where_a_product_overflows_the_step_size_stays():
+    objective = Objective.from_function(lambda w: (w**4).sum(), 3, torch.float32)
+    w = torch.full((3,), 1e12)
+    method = AtEdgeRatio(GradientDescent(0.1))
+    assert bool(torch.isfinite(objective.gradient(w)).all())  # 4e36; the norm of H v needs its square
+    _, state = look(method, objective, method.init(w), w)
+    assert state.sharpness is None
+    assert method.step_size_at(state) == 0.1
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
 
 from edgewise.foundation import SettingError
 from edgewise.methods import NormalizedGD, NormalizedGDState, critical_curvature_by_bisection
@@ -124,3 +125,22 @@ def test_near_a_valley_two_neighbours_share_the_edge():
     for large, small in zip(coarse, fine, strict=True):
         assert large < 0.04
         assert small < large / 2
+
+
+def test_along_a_valley_it_drifts_to_lower_curvature():
+    """On L = (1 + x²) y²/2, x follows dx/dτ = −¼ d log(1 + x²)/dx, τ = η² t: ln x + x²/2 falls by τ/2."""
+    flow = brentq(lambda x: math.log(x) + x * x / 2 - (math.log(2.0) + 2.0 - 4.0 / 2), 1.0, 2.0)
+    assert flow == pytest.approx(1.096434, abs=1e-6)
+
+    def end(η):
+        method = NormalizedGD(η)
+        w = torch.tensor([2.0, 0.3 * η], dtype=torch.float64)
+        state = method.init(w)
+        for _ in range(round(4.0 / η**2)):
+            x, y = w.tolist()
+            w, state = method.step(w, torch.tensor([x * y * y, (1 + x * x) * y], dtype=torch.float64), state)
+        return w[0].item()
+
+    coarse, fine = (abs(end(η) - flow) for η in (0.08, 0.04))
+    assert fine < 1e-3
+    assert fine < coarse / 2

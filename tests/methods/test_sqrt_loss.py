@@ -88,6 +88,14 @@ def test_a_loss_below_its_minimum_is_refused_with_what_to_type():
     assert state.root == 1.0
 
 
+def test_a_loss_below_its_minimum_by_rounding_is_at_it():
+    objective = Objective.from_function(lambda w: w.sum() - 2.0, 1)
+    method = SqrtLossGD(0.1, minimum=-2.0 + 4e-16)
+    gradient, state = method.look(objective, objective.at(objective.start), method.init(objective.start))
+    assert state.root == 0.0
+    assert gradient.tolist() == [0.0]
+
+
 def test_a_minimum_that_is_not_finite_is_refused():
     with pytest.raises(SettingError, match="minimum=nan: the least loss is a finite number"):
         SqrtLossGD(0.1, minimum=math.nan)
@@ -99,3 +107,23 @@ def test_without_a_look_the_edge_is_not_known():
     for unseen in (method.init(torch.zeros(1)), SqrtLossGDState(step=0, root=0.0), None):
         with pytest.raises(SettingError, match=r"no loss above its minimum seen: .*method\.look\("):
             method.companion(1.0, unseen)
+
+
+def test_along_a_valley_it_drifts_to_lower_curvature():
+    """On L = (1 + x²) y²/2, x follows dx/dτ = −⅛ d(1 + x²)/dx, τ = η² t: x = 2 exp(−τ/4)."""
+
+    def end(η):
+        method = SqrtLossGD(η)
+        w = torch.tensor([2.0, 0.3 * η], dtype=torch.float64)
+        state = method.init(w)
+        for _ in range(round(2.0 / η**2)):
+            x, y = w.tolist()
+            root = math.sqrt((1 + x * x) / 2)  # f = root · |y|
+            slope = torch.tensor([x * abs(y) / (2 * root), math.copysign(root, y)], dtype=torch.float64)
+            w, state = method.step(w, slope, state)
+        return w[0].item()
+
+    flow = 2 * math.exp(-0.5)
+    coarse, fine = (abs(end(η) - flow) for η in (0.08, 0.04))
+    assert fine < 1e-3
+    assert fine < coarse / 2

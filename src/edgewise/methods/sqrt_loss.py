@@ -89,9 +89,13 @@ class SqrtLossGD(Method[SqrtLossGDState]):
         """∇f(w) = ∇L(w)/(2f), where f = √(L(w) − min L) is remembered; zero where f is.
 
         Raises:
-            SettingError: if L(w) lies below `minimum`.
+            SettingError: if L(w) lies below `minimum` by more than rounding.
         """
         above = float(point.value) - self.minimum
+        # A mean over the data is known to some units in its last place.
+        rounding = 10.0 * torch.finfo(point.value.dtype).eps * abs(self.minimum)
+        if -rounding <= above < 0.0:
+            above = 0.0
         if above < 0.0:
             raise SettingError(
                 f"a loss of {float(point.value):.9g} below minimum={self.minimum:.9g}",
