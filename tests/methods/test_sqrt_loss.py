@@ -124,6 +124,6 @@ def test_along_a_valley_it_drifts_to_lower_curvature():
         return w[0].item()
 
     flow = 2 * math.exp(-0.5)
-    coarse, fine = (abs(end(η) - flow) for η in (0.08, 0.04))
+    coarse, fine = (abs(end(η) - flow) for η in (0.05, 0.025))  # whole numbers of steps
     assert fine < 1e-3
     assert fine < coarse / 2
