@@ -4,6 +4,7 @@ from edgewise.curvature.directional import RayleighQuotient, directional_curvatu
 from edgewise.curvature.effective import EffectiveHessian
 from edgewise.curvature.fisher import EmpiricalFisher, Fisher
 from edgewise.curvature.gauss_newton import GaussNewton
+from edgewise.curvature.gradient_noise import gradient_noise
 from edgewise.curvature.hessian import Hessian
 from edgewise.curvature.jacobian_alignment import (
     GaussNewtonShare,
@@ -37,6 +38,7 @@ __all__ = [
     "dominant_fraction",
     "dominant_split",
     "gauss_newton_share",
+    "gradient_noise",
     "jacobian_alignment",
     "require_batches",
     "require_samples",
