@@ -33,6 +33,15 @@ def test_the_kreiss_constant_holds_the_growth_from_both_sides(family, beta, shar
     assert transient.growth <= transient.eigenvector_condition * (1 + 1e-6)
 
 
+def test_a_momentum_near_underflow_keeps_its_eigenvectors():
+    """As β → 0 the eigenvectors tend to (z, 1)/√(1 + z²) with z = 1 − ηλ, and (0, 1)."""
+    z = 0.72
+    cosine = 1 / math.hypot(1, z)
+    for beta in (1e-308, 1e-100, 1e-20):
+        condition = Transient.of(np.array([[z, -beta], [1.0, 0.0]])).eigenvector_condition
+        assert condition == pytest.approx(math.sqrt((1 + cosine) / (1 - cosine)), rel=1e-9)
+
+
 @settings(max_examples=20)
 @given(beta=st.floats(0.0, 0.95), share=st.floats(0.01, 0.99))
 def test_the_growth_is_the_largest_power(beta, share):

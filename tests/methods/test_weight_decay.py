@@ -22,6 +22,7 @@ from edgewise.methods import (
     Nesterov,
     NormalizedGD,
     NormalizedGDState,
+    ParameterGroups,
     SAMState,
     ScheduleFree,
     WeightDecay,
@@ -178,6 +179,15 @@ def test_a_decay_outside_its_range_is_refused(wrap, decay):
 def test_two_decays_are_refused(wrap, inner):
     with pytest.raises(SettingError, match=r"decays already, and two decays .*Type \w+\(method, decay\)"):
         wrap(inner, 0.1)
+
+
+@pytest.mark.parametrize("wrap", [WeightDecay, DecoupledWeightDecay])
+def test_groups_decay_one_by_one(wrap):
+    groups = ParameterGroups((GradientDescent(0.1), GradientDescent(0.2)), sizes=(1, 1))
+    with pytest.raises(
+        SettingError, match=rf"a step size of its own.*ParameterGroups\(\({wrap.__name__}\(method, de"
+    ):
+        wrap(groups, 0.1)
 
 
 @pytest.mark.parametrize("inner", [NormalizedGD(0.1), SAM(0.1, 0.1), AtEdgeRatio(GradientDescent(0.1))])

@@ -19,6 +19,7 @@ from edgewise.foundation import SettingError
 _HORIZON = 10_000
 # How far rounding may put the spectral radius of a method at its critical curvature above one.
 _ROUNDING = 1e-12
+_NEGLIGIBLE = 1e-200
 # Where the resolvent is looked at first: log(|z| − 1) and the angle of z. Nearer to the circle than 1e-7 the
 # rounding of an eigenvalue on it would show.
 _LOG_RADII = np.linspace(math.log(1e-7), math.log(1e3), 80)
@@ -78,6 +79,8 @@ class Transient:
                 "powers of it need it to be square and finite",
                 "Give a companion matrix, as in Transient.of(method.companion(curvature))",
             )
+        # LAPACK balances a matrix before it takes its eigenvectors, and loses them to entries near underflow.
+        J = np.where(np.abs(J) > _NEGLIGIBLE * np.abs(J).max(), J, 0.0)
         eigenvalues, V = np.linalg.eig(J)
         radius = float(np.abs(eigenvalues).max())
         unstable = radius > 1.0 + _ROUNDING

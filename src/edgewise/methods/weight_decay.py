@@ -255,6 +255,12 @@ class DecoupledWeightDecay(Method[Any]):
 
 
 def _refuse_two(method: AnyMethod, name: str) -> None:
+    if hasattr(method, "methods"):
+        raise SettingError(
+            f"{name} around {type(method).__name__}",
+            "each of its groups has a step size of its own, by which it would decay",
+            f"Give every group its decay, as in {type(method).__name__}(({name}(method, decay), …), sizes)",
+        )
     own = getattr(method, "weight_decay", 0)
     if isinstance(method, WeightDecay | DecoupledWeightDecay) or own != 0:
         raise SettingError(
