@@ -7,6 +7,8 @@ from edgewise.flows.cost import Cost
 from edgewise.flows.edge_constraint import CriticalModes
 from edgewise.flows.edge_flow import EdgeFlow, EdgeFlowState
 from edgewise.flows.flow import AnyFlow, Flow, Prediction
+from edgewise.flows.gradient_flow import GradientFlow, GradientFlowState
+from edgewise.flows.integrators import RK4, RKC2, RKC3, ROCK4, Integrator, Stride
 from edgewise.flows.limiting_flow import LimitingFlow, LimitingFlowState
 from edgewise.flows.predicted_dynamics import (
     Displacement,
@@ -15,9 +17,14 @@ from edgewise.flows.predicted_dynamics import (
     predict_dynamics,
 )
 from edgewise.flows.rod_flow import RodFlow, RodFlowState
+from edgewise.flows.stable_flow import StableFlow, StableFlowState
 from edgewise.flows.symmetrized import Ends
 
 __all__ = [
+    "RK4",
+    "RKC2",
+    "RKC3",
+    "ROCK4",
     "AnyFlow",
     "CentralFlow",
     "CentralFlowState",
@@ -31,6 +38,9 @@ __all__ = [
     "EdgeFlowState",
     "Ends",
     "Flow",
+    "GradientFlow",
+    "GradientFlowState",
+    "Integrator",
     "LimitingFlow",
     "LimitingFlowState",
     "PredictedDynamics",
@@ -38,6 +48,9 @@ __all__ = [
     "Prediction",
     "RodFlow",
     "RodFlowState",
+    "StableFlow",
+    "StableFlowState",
+    "Stride",
     "complementarity",
     "predict_dynamics",
 ]
