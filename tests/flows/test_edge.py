@@ -48,7 +48,7 @@ def test_to_first_order_it_is_the_curvature_after_the_displacement(method):
         free = -stiff.relax(g, time)
         start = 2 - stiff.curvatures[:k]
         # Far above the edge the return to it is limited; here the true distance is compared.
-        distance = edge.distance + torch.diag(start - start.clamp_min(-0.1 * time))
+        distance = edge.distance + torch.diag(start - torch.maximum(start, time * (start / 2).clamp_max(-0.1)))
         linear = distance - symmetric(edge.slopes @ free, k) + torch.einsum("ijkl,kl->ij", edge.response, X)
         push = -stiff.relax(weighed(X, edge.slopes) / 2, time)
         later_nu = nu + moment.renewed(time) * (moment.product(g, g) + weighed(X, edge.moments) - nu)
@@ -83,7 +83,9 @@ def test_the_oscillation_adds_the_third_derivative_along_its_covariance():
     expected = torch.zeros(objective.size).double()
     values, vectors = torch.linalg.eigh(sigma)
     for value, v in zip(values[-2:], vectors.T[-2:], strict=True):
-        second = objective.gradient(point.w + step * v) + objective.gradient(point.w - step * v) - 2 * point.gradient
+        second = (
+            objective.gradient(point.w + step * v) + objective.gradient(point.w - step * v) - 2 * point.gradient
+        )
         expected += value * second / step**2
     torch.testing.assert_close(weighed(X, edge.slopes), expected, rtol=1e-4, atol=1e-6)
     assert point.third_products == 3
@@ -99,10 +101,14 @@ def test_the_moment_of_the_oscillation_is_the_square_of_its_gradient():
     torch.testing.assert_close(weighed(X, edge.moments), (HU @ X @ HU.T).diagonal())
 
 
-def test_modes_far_above_the_edge_come_back_bit_by_bit():
-    _, point, moment, nu, eta, stiff = stand(GradientDescent(2.0))
-    assert float(stiff.curvatures[0]) > 4  # more than twice the critical curvature
-    assert Edge.at(point, stiff, 1, moment, nu, eta, 0.5).distance.item() == pytest.approx(-0.05)
+@pytest.mark.parametrize(("eta", "time", "expected"), [(2.0, 0.5, -0.5), (2.0, 1.0, -1.0), (1.0, 1.0, -0.1)])
+def test_modes_above_the_edge_come_back_bit_by_bit(eta, time, expected):
+    _, point, moment, nu, _, stiff = stand(GradientDescent(eta))
+    above = {2.0: 2.0, 1.0: 0.15}[eta]
+    stiff = StiffModes(
+        curvatures=torch.tensor([2 + above]).double(), directions=stiff.directions[:, :1], metric=stiff.metric
+    )
+    assert Edge.at(point, stiff, 1, moment, nu, eta, time).distance.item() == pytest.approx(expected)
 
 
 def test_upper_triangles_become_symmetric_matrices_and_their_products():

@@ -27,7 +27,11 @@ def test_with_all_modes_a_quadratic_is_solved_exactly(metric, rising):
     stiff = modes_of(H, metric, 6)
     P, h, f = metric.expand(6).numpy(), H.numpy(), force.numpy()
     exact = scipy.integrate.solve_ivp(
-        lambda t, w: -(f * (t / time if rising else 1.0) + h @ w) / P, (0, time), np.zeros(6), rtol=1e-11, atol=1e-13
+        lambda t, w: -(f * (t / time if rising else 1.0) + h @ w) / P,
+        (0, time),
+        np.zeros(6),
+        rtol=1e-11,
+        atol=1e-13,
     ).y[:, -1]
     moved = -(stiff.relax_rising if rising else stiff.relax)(force, time)
     np.testing.assert_allclose(moved, exact, rtol=1e-8, atol=1e-10)

@@ -162,8 +162,8 @@ class CentralFlow(Flow[CentralFlowState]):
     def predict(self, objective: Objective, point: Point, state: CentralFlowState) -> Prediction:
         """The averages of the method's oscillation about the present point, nothing but the gradient asked for."""
         X, U = state.oscillation.solution, state.directions
-        factor = torch.linalg.cholesky((U.T.double() @ U.double()).cpu())  # Σ has the eigenvalues of Fᵀ X F
-        variance = torch.linalg.eigvalsh(factor.T @ X @ factor).flip(0)
+        basis, triangle = torch.linalg.qr(U.double())  # Σ = Q (R X Rᵀ) Qᵀ
+        variance, modes = torch.linalg.eigh(triangle.cpu() @ X @ triangle.T.cpu())
         forces = (state.metric[:, None] * U).double()
         swing = 4 * float(((forces.T @ forces).cpu() * X).sum())
         sharpness = None
@@ -173,17 +173,22 @@ class CentralFlow(Flow[CentralFlowState]):
             loss=float(point.value) + float(X.trace()),
             gradient_norm=math.sqrt(float(point.gradient.double().square().sum()) + swing),
             sharpness=sharpness,
-            variance=tuple(variance.clamp_min(0.0).tolist()),
+            variance=tuple(variance.flip(0).clamp_min(0.0).tolist()),
+            directions=(basis @ modes.flip(1).to(basis)).to(U),
         )
 
     def preconditioner(self, point: Point, state: CentralFlowState) -> PositiveDiagonal | None:
         """diag(√ν + ε) for a method that divides every parameter by its own."""
-        return PositiveDiagonal(self._moment.metric(state.second_moment, 1.0)) if self._moment.by_parameter else None
+        return (
+            PositiveDiagonal(self._moment.metric(state.second_moment, 1.0)) if self._moment.by_parameter else None
+        )
 
     def critical_curvature_at(self, state: CentralFlowState, step: int) -> float:
         """2/η; for scalar RMSProp, whose one number is part of the curvature's scale, 2(√ν + ε)/η."""
         eta = self.step_size_at(step)
-        return 2.0 / eta if self._moment.by_parameter else 2.0 * float(self._moment.metric(state.second_moment, eta))
+        return (
+            2.0 / eta if self._moment.by_parameter else 2.0 * float(self._moment.metric(state.second_moment, eta))
+        )
 
     def cost(self, state: CentralFlowState) -> Cost:
         """What was asked of the objective so far; the gradient at a shared point counts too."""

@@ -18,8 +18,8 @@ from edgewise.flows.stiff_modes import StiffModes
 from edgewise.foundation import Parameters
 from edgewise.objectives import Point
 
-# A mode found above the edge comes back by at most this much of μ in a step: where the edge itself jumps (a
-# schedule, a start above it) the linearisation would otherwise ask for an arbitrarily long displacement.
+# A mode found above the edge comes back by this much of μ in a step, or by half of its excess if that is more:
+# where the edge itself jumps (a schedule, a start above it) a linearisation would ask for a step far too long.
 _RETURN = 0.1
 
 
@@ -79,12 +79,15 @@ class Edge:
         nothing = point.w.new_empty(0, point.w.shape[0])
         slopes = torch.stack([point.third(U[i], U[j]) for i, j in pairs]) if k else nothing
         relaxed = torch.stack([stiff.relax(slope, time) for slope in slopes]) if k else nothing
-        products = torch.stack([moment.product(U[i], U[j]) for i, j in pairs]) if k else nu.new_empty(0, nu.shape[0])
+        products = (
+            torch.stack([moment.product(U[i], U[j]) for i, j in pairs]) if k else nu.new_empty(0, nu.shape[0])
+        )
 
         share, stiffening = moment.renewed(time), moment.slope(nu, eta)
         source = moment.product(point.gradient, point.gradient) - nu
         growth = (products.double() @ (share * stiffening * source).double()).cpu()
-        distances = (2 - stiff.curvatures[:k]).clamp_min(-_RETURN * time)
+        distances = 2 - stiff.curvatures[:k]
+        distances = torch.maximum(distances, time * (distances / 2).clamp_max(-_RETURN))
         squares = 4 * stiff.metric**2 * products
         response = gram(slopes, relaxed, k) / 2 + 2 * gram(products, share * stiffening * squares, k)
         return cls(

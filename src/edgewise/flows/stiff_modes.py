@@ -50,7 +50,9 @@ class StiffModes:
     def relax_rising(self, force: Parameters, time: float) -> Parameters:
         """Φ₂ f."""
         z = time * self.curvatures
-        return self._apply(force, time, 2, torch.where(z.abs() < _SMALL, 0.5 - z / 6, (torch.expm1(-z) + z) / z**2))
+        return self._apply(
+            force, time, 2, torch.where(z.abs() < _SMALL, 0.5 - z / 6, (torch.expm1(-z) + z) / z**2)
+        )
 
     def restore(self, displacement: Parameters) -> Parameters:
         """The force that these directions set against a displacement δ, P U μ Uᵀ P δ: their part of H δ."""
