@@ -32,7 +32,7 @@ class RodFlowState:
     Attributes:
         u: the direction of the rod, of length one.
         x: its signed half-length; the rod is d = xu.
-        before: x of a step ago, which momentum remembers.
+        before: what momentum remembers of the last step: x₋, for Nesterov's (1 − ηλ₋) x₋.
         smallest: the half-length at which the ends are looked at when x is smaller.
         curvature: of the rod in the metric of the preconditioner, measured a step ago; None at the start.
         method: the state of the method, the even part of its momentum and of its squared gradients in it.
@@ -62,15 +62,16 @@ class RodFlow(Flow[RodFlowState]):
 
         ḡ = ½ [∇L(c + d) + ∇L(c − d)],     ĝ = ½ [∇L(c + d) − ∇L(c − d)]
         dc/dt = the step of the method for ḡ,     its second moments fed with ḡ² + ĝ²
-        x' = −C₀₀(λ) x + C₀₁(λ) x₋,     λ = ⟨d, ĝ⟩/⟨d, Pd⟩,     d = xu turns toward P⁻¹ĝ
+        x' = −C₀₀(λ) x − β x₋,     λ = ⟨d, ĝ⟩/⟨d, Pd⟩,     d = xu turns toward P⁻¹ĝ
 
-    P is the method's preconditioner, the identity for most, and C its companion matrix, which takes the last two
-    iterates (w, w₋) = (x, −x₋) of a mode to w' = −x': for gradient descent x' = (ηλ − 1) x, and at the
-    critical curvature of every method x' = x is a solution. ĝ/x is the Hessian averaged over the rod, applied to
-    its direction, so curvature, growth and turning come out of the same two gradients as the motion of the
-    centre, quartic terms included, with no second derivative. A method that is linear in gradients
-    splits into even and odd part without approximation, momentum included (`edgewise.flows.symmetrized`); of
-    the squares that adaptive methods average, the odd part 2ḡĝ alternates in sign and is left out.
+    P is the method's preconditioner, the identity for most, C its companion matrix and β its momentum, so that a
+    mode obeys w' = C₀₀w − βw₋ (Nesterov's remembers (1 − ηλ₋)w₋); here its sign alternates. For gradient descent
+    x' = (ηλ − 1) x, and at the critical curvature of every method x' = x is a solution. ĝ/x is the Hessian
+    averaged over the rod, applied to its direction, so curvature, growth and turning come out of the same two
+    gradients as the motion of the centre, quartic terms included, with no second derivative. A method that is
+    linear in gradients splits into even and odd part without approximation, momentum included
+    (`edgewise.flows.symmetrized`); of the squares that adaptive methods average, the odd part 2ḡĝ alternates in
+    sign and is left out.
 
     A step takes two gradients, and an eigenvector at the start. There is one rod: several critical modes lie
     in it together, with one sign. Along the rod the centre relaxes as the gradient flow, else by plain
@@ -154,13 +155,14 @@ class RodFlow(Flow[RodFlowState]):
             memory = _at_rest(memory, u, Pu / weight)
 
         C = method.companion(float(curvature), state.method)
-        x = -float(C[0, 0]) * state.x + (float(C[0, 1]) * state.before if len(C) > 1 else 0.0)
-        grown = max(1.0, state.smallest / max(abs(x), abs(state.x), _TINY))
+        x = -float(C[0, 0]) * state.x - _momentum(method) * state.before
+        remembered = state.x * (1.0 - step_size * float(curvature) if isinstance(method, Nesterov) else 1.0)
+        grown = max(1.0, state.smallest / max(abs(x), abs(remembered), _TINY))
         after = replace(
             state,
             u=turn / torch.linalg.vector_norm(turn),
             x=x * grown,
-            before=state.x * grown,
+            before=remembered * grown,
             curvature=float(curvature),
             method=memory,
             spent=state.spent + Cost(gradients=2),
@@ -213,6 +215,17 @@ def _kept_squares(method: AnyMethod) -> float | None:
             return method.betas[1]
         case _:
             return None
+
+
+def _momentum(method: AnyMethod) -> float:
+    """β, the share of the last displacement that is kept."""
+    match method:
+        case HeavyBall() | Nesterov():
+            return method.beta
+        case Adam():
+            return method.betas[0]
+        case _:
+            return 0.0
 
 
 def _long_run_step(method: AnyMethod, step_size: float) -> float:
