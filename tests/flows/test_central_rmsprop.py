@@ -16,6 +16,9 @@ from edgewise.methods import GradientDescent, RMSProp, ScalarRMSProp
 from edgewise.objectives import Objective
 from reference.runs import network
 
+AT_THE_EDGE = [ScalarRMSProp(0.5, 0.9), RMSProp(0.03, 0.9, 1e-2)]
+BELOW_IT = [ScalarRMSProp(0.01, 0.99), RMSProp(0.001, 0.99)]
+
 
 def follow(flow, objective, start, steps):
     w, state = start, flow.init(objective, start, seed=0)
@@ -42,7 +45,7 @@ def a_network():
     return objective, 0.3 * objective.start
 
 
-# --- one mode of scalar RMSProp, in closed form -------------------------------------------------------------------
+# One mode of scalar RMSProp, in closed form.
 
 
 @pytest.mark.parametrize("beta2", [0.9, 0.99, 0.5])
@@ -90,7 +93,7 @@ def test_a_quadratic_holds_scalar_rmsprop_at_the_edge_by_its_denominator_alone()
     assert np.mean(squares) == pytest.approx(eta**2 / 4, rel=0.02)
 
 
-# --- beside the discrete runs ------------------------------------------------------------------------------------
+# Beside the discrete runs.
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,7 @@ def test_on_a_network_it_is_held_at_the_edge_as_the_method_is(method, steps):
     assert float((midpoint - points[-2]).norm()) < 0.25 * float((midpoint - start).norm())
 
 
-@pytest.mark.parametrize(
-    "method", [ScalarRMSProp(0.5, 0.9), RMSProp(0.03, 0.9, 1e-2)], ids=lambda m: type(m).__name__
-)
+@pytest.mark.parametrize("method", AT_THE_EDGE, ids=lambda each: type(each).__name__)
 def test_a_stored_state_goes_on_bit_for_bit(method):
     objective, start = a_network()
     flow = CentralFlow(method)
@@ -129,7 +130,7 @@ def test_a_stored_state_goes_on_bit_for_bit(method):
     assert torch.equal(state.second_moment, states[6].second_moment)
 
 
-# --- the second moment -------------------------------------------------------------------------------------------
+# The second moment.
 
 
 def test_the_second_moment_starts_where_the_method_starts_it():
@@ -143,9 +144,7 @@ def test_the_second_moment_starts_where_the_method_starts_it():
     assert (scalar.cost.gradients, each.cost.gradients) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    "method", [ScalarRMSProp(0.01, 0.99), RMSProp(0.001, 0.99)], ids=lambda m: type(m).__name__
-)
+@pytest.mark.parametrize("method", BELOW_IT, ids=lambda each: type(each).__name__)
 def test_far_below_the_edge_the_second_moment_is_that_of_the_method(method):
     # Slow enough that the gradient hardly changes: ν then depends on the average alone.
     objective = Objective.from_function(lambda w: (torch.tensor([1.0, -2.0]).double() * w).sum(), 2)

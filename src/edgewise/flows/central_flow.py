@@ -13,22 +13,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState
+from edgewise.curvature import Tracker, TrackerState
 from edgewise.flows.complementarity import Complementarity, complementarity
 from edgewise.flows.cost import Cost
 from edgewise.flows.edge import Edge
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.second_moment import SecondMoment, second_moment
-from edgewise.flows.stiff_modes import StiffModes
+from edgewise.flows.stiff_modes import StiffModes, finite
 from edgewise.foundation import FlowError, Parameters, SettingError
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
 
-# As shares of the critical curvature: above the first a mode is followed, above the second it is critical.
-_FOLLOWED, _CRITICAL = 0.75, 0.975
-# The eigenvalues enter the distance to the edge, which the flow corrects at every step.
-_TRACKER = Tracker(above=_FOLLOWED, rtol=1e-3)
+# As shares of the critical curvature: above the first a mode is followed, above the second it is critical. The
+# error of an eigenvalue is one of the distance to the edge, which every step corrects.
+_FOLLOWING, _CRITICAL = Tracker(above=0.75, rtol=1e-3), 0.975
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -67,8 +66,8 @@ class CentralFlow(Flow[CentralFlowState]):
 
         dw/dt = −P⁻¹ [∇L + ½ D³L:Σ],    P = 1/η for gradient descent, (√ν + ε)/η with a second moment ν,
 
-    the unit of time being one step. Averaged over an oscillation δ of covariance Σ = E[δδᵀ] the gradient at w + δ is
-    ∇L(w) + ½ D³L:Σ + …. An oscillation lives where the method neither damps nor amplifies it, in the
+    the unit of time being one step. Averaged over an oscillation δ of covariance Σ = E[δδᵀ] the gradient at w + δ
+    is ∇L(w) + ½ D³L:Σ + …. An oscillation lives where the method neither damps nor amplifies it, in the
     eigenspace H u = 2P u, and is as strong as is needed to keep the sharpness from rising further:
     Σ = U X Uᵀ with the X that solves
 
@@ -80,11 +79,11 @@ class CentralFlow(Flow[CentralFlowState]):
 
         loss  L + ½⟨H, Σ⟩ = L + tr X,        squared gradient norm  ‖∇L‖² + tr(HΣH) = ‖∇L‖² + 4 tr(PΣP)
 
-    A substep reads the curvature, linearises the edge over its duration, and moves by an exponential
-    Runge–Kutta method of order two: exact along the followed modes, with one more gradient for the correction. So one
-    substep a step is stable, where an Euler step of that length oscillates by itself. A mode is followed above
-    0.75 of the critical curvature, and enters the complementarity problem above 0.975 of it, or where it would reach
-    it within the substep if it rose as it last did. With k critical modes a substep costs two gradients,
+    A substep reads the curvature, linearises the edge over its duration, and moves by an exponential Runge–Kutta
+    method of order two: exact along the followed modes, with one more gradient for the correction. So one substep
+    a step is stable, where an Euler step of that length oscillates by itself. A mode is followed above 0.75 of the
+    critical curvature, and enters the complementarity problem above 0.975 of it, or where it would reach it
+    within the substep if it rose as it last did. With k critical modes a substep costs two gradients,
     k(k + 1)/2 third-order products and a product or two for each followed mode and one more.
 
     Args:
@@ -134,7 +133,7 @@ class CentralFlow(Flow[CentralFlowState]):
         nothing = torch.zeros(0, 0, dtype=torch.float64)
         return CentralFlowState(
             step=0,
-            tracker=_TRACKER.init(seed),
+            tracker=_FOLLOWING.init(seed),
             second_moment=nu,
             metric=moment.metric(nu, self.step_size_at(0)),
             directions=w.new_empty(w.shape[0], 0),
@@ -179,16 +178,13 @@ class CentralFlow(Flow[CentralFlowState]):
 
     def preconditioner(self, point: Point, state: CentralFlowState) -> PositiveDiagonal | None:
         """diag(√ν + ε) for a method that divides every parameter by its own."""
-        return (
-            PositiveDiagonal(self._moment.metric(state.second_moment, 1.0)) if self._moment.by_parameter else None
-        )
+        moment = self._moment
+        return PositiveDiagonal(moment.metric(state.second_moment, 1.0)) if moment.by_parameter else None
 
     def critical_curvature_at(self, state: CentralFlowState, step: int) -> float:
         """2/η; for scalar RMSProp, whose one number is part of the curvature's scale, 2(√ν + ε)/η."""
-        eta = self.step_size_at(step)
-        return (
-            2.0 / eta if self._moment.by_parameter else 2.0 * float(self._moment.metric(state.second_moment, eta))
-        )
+        eta, moment = self.step_size_at(step), self._moment
+        return 2.0 / eta if moment.by_parameter else 2.0 * float(moment.metric(state.second_moment, eta))
 
     def cost(self, state: CentralFlowState) -> Cost:
         """What was asked of the objective so far; the gradient at a shared point counts too."""
@@ -202,8 +198,8 @@ class CentralFlow(Flow[CentralFlowState]):
         self, objective: Objective, point: Point, state: CentralFlowState, eta: float
     ) -> tuple[Parameters, CentralFlowState]:
         moment, nu, time = self._moment, state.second_moment, 1.0 / self.substeps
-        gradient, metric = _finite(point.gradient), moment.metric(nu, eta)
-        stiff, tracker, products = _read(point, metric, state.tracker)
+        gradient, metric = finite(point.gradient), moment.metric(nu, eta)
+        stiff, tracker, products = StiffModes.read(point, metric, state.tracker, _FOLLOWING)
         ratios = tuple((stiff.curvatures / 2).tolist())
         rises = _rises(ratios, state.edge_ratios)
         k = self._critical(ratios, rises)
@@ -215,7 +211,7 @@ class CentralFlow(Flow[CentralFlowState]):
         free, source = -stiff.relax(gradient, time), moment.product(gradient, gradient)
         expected = edge.hold(free)
         predicted, force = free + edge.push(expected), edge.force(expected)
-        later = _finite(objective.evaluate(point.w + predicted).gradient)
+        later = finite(objective.evaluate(point.w + predicted).gradient)
         # The force at the end, as the metric of the beginning would have to feel it.
         faded = metric / moment.metric(renewed(source, expected), eta) * (later + force)
         free = free - stiff.relax_rising(faded - gradient - force - stiff.restore(predicted), time)
@@ -250,42 +246,7 @@ class CentralFlow(Flow[CentralFlowState]):
         return k
 
 
-def _read(
-    point: Point, metric: Float[Tensor, "moments"], state: TrackerState
-) -> tuple[StiffModes, TrackerState, int]:
-    """The followed modes at a point, and the products that they cost."""
-    hessian, unit = Hessian.at(point), 1.0
-    if metric.shape[0] == 1:  # the Hessian itself, in other units
-        operator, unit = hessian, float(metric)
-    else:
-        operator = EffectiveHessian(hessian, PositiveDiagonal(metric))
-    try:
-        pairs, state = _TRACKER.read(operator, state, 2.0 * unit, [point.gradient])
-    except SettingError as error:  # the settings are in order: a product is not
-        raise _diverged() from error
-    stiff = StiffModes(
-        curvatures=pairs.values.double().cpu() / unit,
-        directions=pairs.vectors / metric.sqrt()[:, None],
-        metric=metric,
-    )
-    return stiff, state, operator.products
-
-
 def _rises(ratios: tuple[float, ...], before: tuple[float, ...]) -> tuple[float, ...]:
     """How far each mode has risen since the last reading, by rank; not at all where there was none."""
     known = min(len(ratios), len(before))
     return tuple(ratios[i] - before[i] if i < known else 0.0 for i in range(len(ratios)))
-
-
-def _finite(gradient: Parameters) -> Parameters:
-    if not bool(torch.isfinite(gradient).all()):
-        raise _diverged()
-    return gradient
-
-
-def _diverged() -> FlowError:
-    return FlowError(
-        "a central flow that has left the finite numbers",
-        "its gradient or a curvature there is infinite or not a number",
-        "Type a smaller lr, or substeps=4",
-    )

@@ -59,9 +59,9 @@ def complementarity(A: Float[Tensor, "k k"], B: Float[Tensor, "k k k k"]) -> Com
 
     for symmetric A and a B that is symmetric and positive semidefinite on symmetric matrices. These are the
     optimality conditions of the convex quadratic programme min ½⟨X, B[X]⟩ + ⟨A, X⟩ over X ≽ 0, the slack being its
-    dual variable. With k = 1 it is max(0, −A/B); where A ≽ 0 the answer is X = 0; else Clarabel solves it in double
-    precision, in the coordinates of the upper triangle with off-diagonal entries times √2, in which ⟨X, Y⟩
-    is the ordinary inner product (every off-diagonal entry stands for two).
+    dual variable. With k = 1 it is max(0, −A/B); where A ≽ 0 the answer is X = 0; else Clarabel solves it in
+    double precision, in the coordinates of the upper triangle with off-diagonal entries times √2, in which
+    ⟨X, Y⟩ is the ordinary inner product (every off-diagonal entry stands for two).
 
     Args:
         A: symmetric.

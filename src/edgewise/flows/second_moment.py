@@ -77,7 +77,7 @@ def second_moment(method: AnyMethod) -> SecondMoment:
     name = type(method).__name__
     raise SettingError(
         f"CentralFlow({name}(…))",
-        "it describes GradientDescent, ScalarRMSProp and RMSProp: the covariance of another oscillation is unknown",
+        "it describes GradientDescent, ScalarRMSProp and RMSProp; how another method oscillates is not known",
         f"Type CentralFlow(GradientDescent(lr)), or StableFlow({name}(…)) for the flow without an oscillation",
     )
 

@@ -1,8 +1,8 @@
 """Stiff modes: the few eigen-directions along which a flow relaxes within a step, integrated exactly.
 
-Near the edge of stability a step of the method is about as long as the relaxation time of the stiffest modes. Those
-are followed anyway; along them the linear part of the equation is solved in closed form, and an explicit
-rule of step one serves for all others.
+Near the edge of stability a step of the method is about as long as the relaxation time of the stiffest modes.
+Those are followed anyway; along them the linear part of the equation is solved in closed form, and an explicit
+rule with that step serves for all others.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from edgewise.foundation import Parameters
+from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState
+from edgewise.foundation import FlowError, Parameters, SettingError
+from edgewise.linalg import Operator, PositiveDiagonal
+from edgewise.objectives import Point
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -42,6 +45,32 @@ class StiffModes:
     directions: Float[Tensor, "params k"]
     metric: Float[Tensor, "moments"]
 
+    @classmethod
+    def read(
+        cls, point: Point, metric: Float[Tensor, "moments"], state: TrackerState, tracker: Tracker
+    ) -> tuple["StiffModes", TrackerState, int]:
+        """The followed modes at a point, the tracker's next state, and the products that the reading cost.
+
+        Raises:
+            FlowError: if a product is not finite.
+        """
+        hessian, unit = Hessian.at(point), 1.0
+        operator: Operator = hessian
+        if metric.shape[0] == 1:  # the Hessian itself, in other units
+            unit = float(metric)
+        else:
+            operator = EffectiveHessian(hessian, PositiveDiagonal(metric))
+        try:
+            pairs, state = tracker.read(operator, state, 2.0 * unit, [point.gradient])
+        except SettingError as error:  # the settings are in order: a product is not
+            raise _left_the_numbers() from error
+        modes = cls(
+            curvatures=pairs.values.double().cpu() / unit,
+            directions=pairs.vectors / metric.sqrt()[:, None],
+            metric=metric,
+        )
+        return modes, state, pairs.products
+
     def relax(self, force: Parameters, time: float) -> Parameters:
         """Φ₁ f."""
         z = time * self.curvatures
@@ -62,6 +91,25 @@ class StiffModes:
     def _apply(self, force: Parameters, time: float, order: int, phi: Float[Tensor, "k"]) -> Parameters:
         U = self.directions
         return time * (force / (order * self.metric) + U @ ((phi - 1 / order).to(U) * (U.T @ force)))
+
+
+def finite(gradient: Parameters) -> Parameters:
+    """The gradient, if every entry is a number.
+
+    Raises:
+        FlowError: if one is not.
+    """
+    if not bool(torch.isfinite(gradient).all()):
+        raise _left_the_numbers()
+    return gradient
+
+
+def _left_the_numbers() -> FlowError:
+    return FlowError(
+        "a central flow that has left the finite numbers",
+        "its gradient or a curvature there is infinite or not a number",
+        "Type a smaller lr, or substeps=4",
+    )
 
 
 # Below it the first two terms of the series are good to 1e-11, and the closed forms lose no more than that.
