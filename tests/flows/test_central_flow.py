@@ -111,7 +111,7 @@ def test_two_coupled_modes_have_the_covariance_of_the_discrete_run():
     w = torch.zeros(5).double()
     prediction = flow.predict(objective, objective.at(w), state)
     assert prediction.variance == pytest.approx(torch.linalg.eigvalsh(covariance).flip(0).tolist(), rel=1e-9)
-    spread = prediction.directions * torch.tensor(prediction.variance).double()
+    spread = prediction.directions * torch.tensor(prediction.variance, dtype=torch.float64)
     torch.testing.assert_close((spread @ prediction.directions.T)[:2, :2], covariance, rtol=1e-9, atol=1e-15)
 
 
