@@ -62,6 +62,7 @@ def test_below_the_edge_it_is_gradient_descent():
     assert flow.predict(objective, objective.at(w), state).variance == ()
 
 
+@pytest.mark.slow
 def test_a_network_stays_on_the_constraint():
     """Sharpness at 2/η and no slope along u, by a dense Hessian; the direction of travel is projected."""
     objective = chebyshev_mlp(width=8).objective().to(torch.float64)
@@ -158,7 +159,10 @@ def test_an_edge_that_jumps_below_the_sharpness_ends_it():
     start = torch.tensor([0.0, 1.0]).double()
     for push, sentence in (
         (lambda y: 0 * y, r"modes that cross the edge: no oscillation along them lowers their curvature"),
-        (torch.tanh, r"where 2/η is 5: three projections did not bring it down to the edge.*lr=0.1"),
+        (
+            lambda y: y / (1 + y**2).sqrt(),
+            r"where 2/η is 5: three projections did not bring it down to the edge.*lr=0.1",
+        ),
     ):
         objective = Objective.from_function(lambda w, push=push: (4 + 0.5 * push(w[1])) * w[0] ** 2, 2)
         with pytest.raises(FlowError, match=sentence):
@@ -169,8 +173,8 @@ def test_its_state_is_written_down_and_goes_on_bit_for_bit():
     objective = coupled(100.0, SLOPES, FORCES, start=[0.0, 0.0, -0.001, -0.001])
     flow = ConstrainedFlow(GradientDescent(0.02))
     assert decode(encode(flow)) == flow
-    states = list(follow(flow, objective, 60))
-    w, state = states[40]
+    states = list(follow(flow, objective, 24))
+    w, state = states[16]
     tensors: dict[str, torch.Tensor] = {}
     state = decode(encode(state, tensors), tensors)
     for later, _ in states[41:]:

@@ -7,7 +7,7 @@ eigenvector, whose two half-periods are not equal but have a fixed sum.
 import math
 
 
-def normalized_gradient_sum(sharpness: float, lr: float) -> float:
+def normalized_gradient_sum(sharpness: float | int, lr: float | int) -> float:
     """‖∇Lₜ‖ + ‖∇Lₜ₊₁‖ of normalised gradient descent near a minimum.
 
         ‖∇Lₜ‖ + ‖∇Lₜ₊₁‖ = ηλ₁
@@ -29,7 +29,7 @@ def normalized_gradient_sum(sharpness: float, lr: float) -> float:
     return lr * sharpness
 
 
-def normalized_root_loss_sum(sharpness: float, lr: float) -> float:
+def normalized_root_loss_sum(sharpness: float | int, lr: float | int) -> float:
     """√Lₜ + √Lₜ₊₁ of normalised gradient descent near a minimum of zero loss.
 
         √Lₜ + √Lₜ₊₁ = η√(λ₁/2)
@@ -48,7 +48,7 @@ def normalized_root_loss_sum(sharpness: float, lr: float) -> float:
     return lr * math.sqrt(sharpness / 2.0)
 
 
-def sqrt_loss_root_loss_sum(sharpness: float, lr: float) -> float:
+def sqrt_loss_root_loss_sum(sharpness: float | int, lr: float | int) -> float:
     """√Lₜ + √Lₜ₊₁ of gradient descent on √L near a minimum of zero loss.
 
         √Lₜ + √Lₜ₊₁ = ½ηλ₁
@@ -69,7 +69,7 @@ def sqrt_loss_root_loss_sum(sharpness: float, lr: float) -> float:
     return 0.5 * lr * sharpness
 
 
-def stableness_balance(first: float, second: float) -> float:
+def stableness_balance(first: float | int, second: float | int) -> float:
     """1/S(wₜ, ηₜ) + 1/S(wₜ₊₁, ηₜ₊₁), which is 1 in the period of two of normalised gradient descent.
 
     S = ηₜ λ₁ with the effective step size ηₜ = η/‖∇Lₜ‖ is the stableness, 2 at the edge: of two consecutive steps
@@ -89,7 +89,7 @@ def stableness_balance(first: float, second: float) -> float:
     return 1.0 / first + 1.0 / second
 
 
-def normalized_flow_rate(slope_squared: float, sharpness: float) -> float:
+def normalized_flow_rate(slope_squared: float | int, sharpness: float | int) -> float:
     """dλ₁/dτ under the limiting flow of normalised gradient descent, in the time τ = η²t.
 
         dλ₁/dτ = −¼ ‖P∇λ₁‖²/λ₁
@@ -108,7 +108,7 @@ def normalized_flow_rate(slope_squared: float, sharpness: float) -> float:
     return -0.25 * slope_squared / sharpness
 
 
-def sqrt_loss_flow_rate(slope_squared: float) -> float:
+def sqrt_loss_flow_rate(slope_squared: float | int) -> float:
     """dλ₁/dτ under the limiting flow of gradient descent on √L, in the time τ = η²t.
 
         dλ₁/dτ = −⅛ ‖P∇λ₁‖²

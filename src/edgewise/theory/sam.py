@@ -5,7 +5,7 @@ import math
 from edgewise.foundation import SettingError
 
 
-def sam_edge(gradient_norm: float, lr: float, rho: float) -> float:
+def sam_edge(gradient_norm: float | int, lr: float | int, rho: float | int) -> float:
     """The edge of stability of sharpness-aware minimisation.
 
         (‖g‖/(2ρ)) (√(1 + 8ρ/(η‖g‖)) − 1) < 2/η

@@ -46,8 +46,8 @@ class SelfStabilization:
         damian2022selfstabilization
     """
 
-    alpha: float
-    beta: float
+    alpha: float | int
+    beta: float | int
 
     def __post_init__(self) -> None:
         _require_positive("alpha", self.alpha, "a sharpness that does not grow does not reach the edge")
@@ -56,10 +56,10 @@ class SelfStabilization:
     @classmethod
     def from_inner_products(
         cls,
-        gradient_sharpness: float,
-        sharpness_sharpness: float,
-        gradient_u: float = 0.0,
-        sharpness_u: float = 0.0,
+        gradient_sharpness: float | int,
+        sharpness_sharpness: float | int,
+        gradient_u: float | int = 0.0,
+        sharpness_u: float | int = 0.0,
     ) -> "SelfStabilization":
         """α and β from ∇L, ∇S and u, with the component of ∇S along u taken off.
 
@@ -77,7 +77,7 @@ class SelfStabilization:
         """δ = √(2α/β): the oscillation at which the sharpness neither grows nor falls."""
         return math.sqrt(2.0 * self.alpha / self.beta)
 
-    def excess_loss(self, lr: float) -> float:
+    def excess_loss(self, lr: float | int) -> float:
         """δ²/η: by how much the mean loss exceeds L(w†), half the critical curvature times ⟨x²⟩.
 
         Example:
@@ -86,15 +86,15 @@ class SelfStabilization:
         """
         return self.delta**2 / lr
 
-    def small_cycle_period(self, lr: float) -> float:
+    def small_cycle_period(self, lr: float | int) -> float:
         """2π/(η√(2α)) steps: the period of small cycles around (δ, 0); larger ones take longer."""
         return 2.0 * math.pi / (lr * math.sqrt(2.0 * self.alpha))
 
-    def conserved(self, x: float, y: float) -> float:
+    def conserved(self, x: float | int, y: float | int) -> float:
         """h = ½y² − α log|x| + ¼βx²."""
         return 0.5 * y**2 - self.alpha * math.log(abs(x)) + 0.25 * self.beta * x**2
 
-    def largest_y(self, x: float, y: float) -> float:
+    def largest_y(self, x: float | int, y: float | int) -> float:
         """y_max of the cycle through (x, y), where |x| = δ: by how far the sharpness exceeds 2/η.
 
         y_max² = y² + 2 [α log(δ/|x|) − ¼β(δ² − x²)]
@@ -102,7 +102,7 @@ class SelfStabilization:
         return math.sqrt(max(0.0, 2.0 * (self.conserved(x, y) - self.conserved(self.delta, 0.0))))
 
     def trajectory(
-        self, x: float, y: float, lr: float, steps: int
+        self, x: float | int, y: float | int, lr: float | int, steps: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The map x' = −(1 + ηy) x, y' = y + η(α − ½βx²), from (x, y) on.
 

@@ -3,7 +3,7 @@
 from edgewise.theory.self_stabilization import SelfStabilization
 
 
-def stochastic_sharpness_gap(reduced: SelfStabilization, lr: float, noise_variance: float) -> float:
+def stochastic_sharpness_gap(reduced: SelfStabilization, lr: float | int, noise_variance: float | int) -> float:
     """The sharpness gap of stochastic gradient descent, 2/η − ⟨S⟩.
 
         ΔS = ηβσ²/(4α) = ησ²/(2δ²)
