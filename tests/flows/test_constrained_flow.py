@@ -161,7 +161,7 @@ def test_an_edge_that_jumps_below_the_sharpness_ends_it():
         (lambda y: 0 * y, r"modes that cross the edge: no oscillation along them lowers their curvature"),
         (
             lambda y: y / (1 + y**2).sqrt(),
-            r"where 2/η is 5: three projections did not bring it down to the edge.*lr=0.1",
+            r"where 2/η is 5: three projections did not bring it down to the edge.*lr=0.229",
         ),
     ):
         objective = Objective.from_function(lambda w, push=push: (4 + 0.5 * push(w[1])) * w[0] ** 2, 2)
