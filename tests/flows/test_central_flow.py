@@ -12,7 +12,7 @@ from edgewise.flows import CentralFlow, Cost
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import SGD, Drop, GradientDescent, HeavyBall
 from edgewise.objectives import Objective
-from reference.runs import network
+from reference.runs import bowl, network
 
 
 def advance(flow, objective, state, w, steps):
@@ -191,6 +191,19 @@ def test_with_its_third_derivatives_counted_the_cost_is_what_was_asked():
     )
     assert point.third_products == 3
     assert point.products <= 6
+
+
+def test_substeps_are_halved_while_a_mode_that_is_not_followed_relaxes():
+    # Of the curvatures 1.9/η, 1.2/η and 0.05/η the first is followed; the second decays as e^(−1.2 t).
+    objective = bowl(1.9 / ETA, 1.2 / ETA, 0.05 / ETA)
+    points, states = follow(CentralFlow(GradientDescent(ETA)), objective, 16)
+    gradients = np.diff([s.cost.gradients for s in states])
+    assert gradients[0] > 8
+    assert set(gradients[10:]) == {2}
+    t = torch.arange(17).double()[:, None]
+    exact = torch.exp(-t * torch.tensor([1.9, 1.2, 0.05]).double())
+    torch.testing.assert_close(points[:, 0], exact[:, 0], rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(points, exact, rtol=0.0, atol=2e-3)
 
 
 # Steep rises, starts above, too few modes.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.flows import CentralFlow
-from edgewise.flows.edge import Edge
+from edgewise.flows.edge import Edge, slopes_of
 from edgewise.flows.second_moment import second_moment
 from edgewise.flows.stiff_modes import StiffModes
 from edgewise.foundation import decode, encode
@@ -60,7 +60,7 @@ def test_one_critical_mode_of_scalar_rmsprop_has_a_closed_form(beta2, factor):
     metric = (nu.sqrt() / eta)[None]
     stiff = StiffModes(curvatures=(S / metric), directions=(u / metric.sqrt())[:, None], metric=metric)
     moment, time = second_moment(ScalarRMSProp(eta, beta2, eps=0.0)), 1e-7
-    edge = Edge.at(point, stiff, 1, moment, nu[None], eta, time)
+    edge = Edge.at(point.gradient, stiff, slopes_of(stiff.directions, point), 1, moment, nu[None], eta, time)
     found = edge.hold(-stiff.relax(point.gradient, time))
     variance = float(found.solution / metric)
 

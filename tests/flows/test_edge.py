@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from edgewise.flows.edge import Edge, gram, symmetric, weighed
+from edgewise.flows.edge import Edge, gram, slopes_of, symmetric, weighed
 from edgewise.flows.second_moment import second_moment
 from edgewise.flows.stiff_modes import StiffModes
 from edgewise.methods import GradientDescent, RMSProp, ScalarRMSProp
@@ -36,6 +36,10 @@ def stand(method, followed=4):
     return objective, point, moment, nu, eta, stiff
 
 
+def edge_of(point, stiff, k, moment, nu, eta, time):
+    return Edge.at(point.gradient, stiff, slopes_of(stiff.directions[:, :k], point), k, moment, nu, eta, time)
+
+
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 def test_to_first_order_it_is_the_curvature_after_the_displacement(method):
     k = 3
@@ -44,7 +48,7 @@ def test_to_first_order_it_is_the_curvature_after_the_displacement(method):
     U, g = stiff.directions[:, :k], point.gradient
 
     def error(time):
-        edge = Edge.at(point, stiff, k, moment, nu, eta, time)
+        edge = edge_of(point, stiff, k, moment, nu, eta, time)
         free = -stiff.relax(g, time)
         start = 2 - stiff.curvatures[:k]
         # Far above the edge the return to it is limited; here the true distance is compared.
@@ -67,7 +71,7 @@ def test_to_first_order_it_is_the_curvature_after_the_displacement(method):
 def test_the_response_is_symmetric_and_positive_semidefinite(method):
     k = 3
     _, point, moment, nu, eta, stiff = stand(method)
-    B = Edge.at(point, stiff, k, moment, nu, eta, 1.0).response
+    B = edge_of(point, stiff, k, moment, nu, eta, 1.0).response
     torch.testing.assert_close(B, B.permute(2, 3, 0, 1))
     torch.testing.assert_close(B, B.permute(1, 0, 2, 3))
     values = torch.linalg.eigvalsh(B.reshape(k * k, k * k))
@@ -76,7 +80,7 @@ def test_the_response_is_symmetric_and_positive_semidefinite(method):
 
 def test_the_oscillation_adds_the_third_derivative_along_its_covariance():
     objective, point, moment, nu, eta, stiff = stand(GradientDescent(0.4))
-    edge = Edge.at(point, stiff, 2, moment, nu, eta, 1.0)
+    edge = edge_of(point, stiff, 2, moment, nu, eta, 1.0)
     X = torch.tensor([[2.0, 0.5], [0.5, 1.0]]).double()
     sigma = stiff.directions[:, :2] @ X @ stiff.directions[:, :2].T
     step = 1e-4
@@ -94,7 +98,7 @@ def test_the_oscillation_adds_the_third_derivative_along_its_covariance():
 def test_the_moment_of_the_oscillation_is_the_square_of_its_gradient():
     # 4 Σ Xᵢⱼ (P uᵢ)∘(P uⱼ) = diag(HΣH) where H u = 2P u.
     _, point, moment, nu, eta, stiff = stand(RMSProp(0.05, 0.8, 1e-2))
-    edge = Edge.at(point, stiff, 2, moment, nu, eta, 1.0)
+    edge = edge_of(point, stiff, 2, moment, nu, eta, 1.0)
     X = torch.tensor([[2.0, 0.5], [0.5, 1.0]]).double()
     U = stiff.directions[:, :2]
     HU = 2 * stiff.metric[:, None] * U
@@ -108,7 +112,7 @@ def test_modes_above_the_edge_come_back_bit_by_bit(eta, time, expected):
     stiff = StiffModes(
         curvatures=torch.tensor([2 + above]).double(), directions=stiff.directions[:, :1], metric=stiff.metric
     )
-    assert Edge.at(point, stiff, 1, moment, nu, eta, time).distance.item() == pytest.approx(expected)
+    assert edge_of(point, stiff, 1, moment, nu, eta, time).distance.item() == pytest.approx(expected)
 
 
 def test_upper_triangles_become_symmetric_matrices_and_their_products():

@@ -16,7 +16,7 @@ from torch import Tensor
 from edgewise.curvature import Tracker, TrackerState
 from edgewise.flows.complementarity import Complementarity, complementarity
 from edgewise.flows.cost import Cost
-from edgewise.flows.edge import Edge
+from edgewise.flows.edge import Edge, slopes_of
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.second_moment import SecondMoment, second_moment
 from edgewise.flows.stiff_modes import StiffModes, finite
@@ -28,6 +28,11 @@ from edgewise.objectives import Objective, Point
 # As shares of the critical curvature: above the first a mode is followed, above the second it is critical. The
 # error of an eigenvalue is one of the distance to the edge, which every step corrects.
 _FOLLOWING, _CRITICAL = Tracker(above=0.75, rtol=1e-3), 0.975
+# Where the correction is more than this share of the displacement the time is halved, thrice at most. At the edge
+# it is some hundredths; while stiff modes relax from where a run starts, up to a half.
+_TRUSTED, _ATTEMPTS = 0.1, 4
+# What is left of a step by the rounding of its parts.
+_NOTHING = 1e-9
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -84,11 +89,12 @@ class CentralFlow(Flow[CentralFlowState]):
     a step is stable, where an Euler step of that length oscillates by itself. A mode is followed above 0.75 of the
     critical curvature, and enters the complementarity problem above 0.975 of it, or where it would reach it
     within the substep if it rose as it last did. With k critical modes a substep costs two gradients,
-    k(k + 1)/2 third-order products and a product or two for each followed mode and one more.
+    k(k + 1)/2 third-order products and a product or two for each followed mode and one more. Where the correction
+    is large, as while stiff modes relax from where a run starts, substeps are halved, for one gradient each time.
 
     Args:
         method: what is described: `GradientDescent`, `ScalarRMSProp` or `RMSProp`, scheduled or not.
-        substeps: substeps a step.
+        substeps: substeps a step, at least.
         modes: the most critical modes that may be followed at once; None follows as many as there are. With fewer
             than there are the others would cross the edge unseen, so the flow ends there.
 
@@ -152,10 +158,11 @@ class CentralFlow(Flow[CentralFlowState]):
             FlowError: if the gradient or the curvature is not finite, if more modes are critical than may be
                 followed, or if no oscillation keeps them from crossing.
         """
-        w = point.w
-        for substep in range(self.substeps):
-            here = objective.at(w) if substep else point
-            w, state = self._substep(objective, here, state, step_size)
+        w, left = point.w, 1.0
+        while left > _NOTHING:
+            here = objective.at(w) if left < 1.0 else point
+            w, state, time = self._substep(objective, here, state, step_size, min(left, 1.0 / self.substeps))
+            left -= time
         return w, replace(state, step=state.step + 1)
 
     def predict(self, objective: Objective, point: Point, state: CentralFlowState) -> Prediction:
@@ -195,43 +202,45 @@ class CentralFlow(Flow[CentralFlowState]):
         return second_moment(self.method)
 
     def _substep(
-        self, objective: Objective, point: Point, state: CentralFlowState, eta: float
-    ) -> tuple[Parameters, CentralFlowState]:
-        moment, nu, time = self._moment, state.second_moment, 1.0 / self.substeps
+        self, objective: Objective, point: Point, state: CentralFlowState, eta: float, time: float
+    ) -> tuple[Parameters, CentralFlowState, float]:
+        """The next point and state, and the time it took: all that was given, or as much as can be trusted."""
+        moment, nu = self._moment, state.second_moment
         gradient, metric = finite(point.gradient), moment.metric(nu, eta)
         stiff, tracker, products = StiffModes.read(point, metric, state.tracker, _FOLLOWING)
         ratios = tuple((stiff.curvatures / 2).tolist())
         rises = _rises(ratios, state.edge_ratios)
         k = self._critical(ratios, rises)
-        edge = Edge.at(point, stiff, k, moment, nu, eta, time)
+        directions = stiff.directions[:, :k]
+        slopes = slopes_of(directions, point)
 
-        def renewed(source: Tensor, oscillation: Complementarity) -> Tensor:
-            return nu + moment.renewed(time) * (source + edge.moment(oscillation) - nu)
+        for attempt in range(1, _ATTEMPTS + 1):
+            edge = Edge.at(gradient, stiff, slopes, k, moment, nu, eta, time)
+            free, source = -stiff.relax(gradient, time), moment.product(gradient, gradient)
+            expected = edge.hold(free)
+            predicted, force = free + edge.push(expected), edge.force(expected)
+            later = finite(objective.evaluate(point.w + predicted).gradient)
+            # The force at the end, as the metric of the beginning would have to feel it.
+            faded = metric / moment.metric(edge.renewed(source, expected), eta) * (later + force)
+            correction = stiff.relax_rising(faded - gradient - force - stiff.restore(predicted), time)
+            if attempt == _ATTEMPTS or float(correction.norm()) <= _TRUSTED * float(free.norm()):
+                break
+            time /= 2
 
-        free, source = -stiff.relax(gradient, time), moment.product(gradient, gradient)
-        expected = edge.hold(free)
-        predicted, force = free + edge.push(expected), edge.force(expected)
-        later = finite(objective.evaluate(point.w + predicted).gradient)
-        # The force at the end, as the metric of the beginning would have to feel it.
-        faded = metric / moment.metric(renewed(source, expected), eta) * (later + force)
-        free = free - stiff.relax_rising(faded - gradient - force - stiff.restore(predicted), time)
-        oscillation = edge.hold(free)
-        w = point.w + free + edge.push(oscillation)
-
+        oscillation = edge.hold(free - correction)
         source = (source + moment.product(later, later)) / 2
-        left = 1.0 - float(torch.linalg.eigvalsh(oscillation.slack)[0]) / 2 if k else ratios[0] + rises[0]
-        spent = Cost(gradients=2, products=products, thirds=k * (k + 1) // 2)
-        return w, replace(
+        after = replace(
             state,
             tracker=tracker,
-            second_moment=renewed(source, oscillation),
+            second_moment=edge.renewed(source, oscillation),
             metric=metric,
-            directions=stiff.directions[:, :k],
+            directions=directions,
             oscillation=oscillation,
             edge_ratios=ratios,
-            edge_ratio=left,
-            cost=state.cost + spent,
+            edge_ratio=1.0 - float(torch.linalg.eigvalsh(oscillation.slack)[0]) / 2 if k else ratios[0] + rises[0],
+            cost=state.cost + Cost(gradients=1 + attempt, products=products, thirds=k * (k + 1) // 2),
         )
+        return point.w + free - correction + edge.push(oscillation), after, time
 
     def _critical(self, ratios: tuple[float, ...], rises: tuple[float, ...]) -> int:
         """How many modes are at the edge, or would reach it within the substep."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from edgewise.flows.complementarity import Complementarity, complementarity
 from edgewise.flows.second_moment import SecondMoment
 from edgewise.flows.stiff_modes import StiffModes
-from edgewise.foundation import Parameters
+from edgewise.foundation import Block, Parameters
 from edgewise.objectives import Point
 
 # A mode found above the edge comes back by this much of μ in a step, or by half of its excess if that is more:
@@ -43,11 +43,13 @@ class Edge:
     the next takes back.
 
     Attributes:
-        slopes: aᵢⱼ for i ≤ j as rows, in the order of `torch.triu_indices`; k(k + 1)/2 third-order products.
+        slopes: aᵢⱼ for i ≤ j as rows, in the order of `torch.triu_indices`.
         relaxed: Φ₁ aᵢⱼ, likewise.
         moments: 4 s(P uᵢ, P uⱼ), likewise.
         distance: A for δ₀ = 0.
         response: B.
+        nu: ν at the beginning.
+        share: r, the share of ν that is renewed.
 
     References:
         cohen2025understanding
@@ -58,16 +60,27 @@ class Edge:
     moments: Float[Tensor, "pairs moments"]
     distance: Float[Tensor, "k k"]
     response: Float[Tensor, "k k k k"]
+    nu: Float[Tensor, "moments"]
+    share: float
 
     @classmethod
     def at(
-        cls, point: Point, stiff: StiffModes, k: int, moment: SecondMoment, nu: Tensor, eta: float, time: float
+        cls,
+        gradient: Parameters,
+        stiff: StiffModes,
+        slopes: Float[Tensor, "pairs params"],
+        k: int,
+        moment: SecondMoment,
+        nu: Float[Tensor, "moments"],
+        eta: float,
+        time: float,
     ) -> "Edge":
         """The edge of the first k of the stiff modes.
 
         Args:
-            point: L at the present point.
+            gradient: ∇L.
             stiff: the followed modes, of which the first k are critical.
+            slopes: what `slopes_of` gives of these.
             k: how many; none is a case like any other.
             moment: what the method averages.
             nu: ν.
@@ -76,15 +89,13 @@ class Edge:
         """
         pairs = torch.triu_indices(k, k).T.tolist()
         U = list(stiff.directions.T[:k])
-        nothing = point.w.new_empty(0, point.w.shape[0])
-        slopes = torch.stack([point.third(U[i], U[j]) for i, j in pairs]) if k else nothing
-        relaxed = torch.stack([stiff.relax(slope, time) for slope in slopes]) if k else nothing
+        relaxed = torch.stack([stiff.relax(slope, time) for slope in slopes]) if k else slopes
         products = (
             torch.stack([moment.product(U[i], U[j]) for i, j in pairs]) if k else nu.new_empty(0, nu.shape[0])
         )
 
         share, stiffening = moment.renewed(time), moment.slope(nu, eta)
-        source = moment.product(point.gradient, point.gradient) - nu
+        source = moment.product(gradient, gradient) - nu
         growth = (products.double() @ (share * stiffening * source).double()).cpu()
         distances = 2 - stiff.curvatures[:k]
         distances = torch.maximum(distances, time * (distances / 2).clamp_max(-_RETURN))
@@ -96,6 +107,8 @@ class Edge:
             moments=squares,
             distance=torch.diag(distances) + 2 * symmetric(growth, k),
             response=response,
+            nu=nu,
+            share=share,
         )
 
     def hold(self, displacement: Parameters) -> Complementarity:
@@ -111,9 +124,16 @@ class Edge:
         """−½ Φ₁ D³L:Σ, the displacement that the oscillation adds."""
         return weighed(oscillation.solution, self.relaxed) / -2
 
-    def moment(self, oscillation: Complementarity) -> Float[Tensor, "moments"]:
-        """s(HΣ½, HΣ½), the second moment of the gradient that the oscillation adds."""
-        return weighed(oscillation.solution, self.moments)
+    def renewed(self, source: Float[Tensor, "moments"], oscillation: Complementarity) -> Float[Tensor, "moments"]:
+        """ν at the end, beside a gradient whose second moment is `source`."""
+        return self.nu + self.share * (source + weighed(oscillation.solution, self.moments) - self.nu)
+
+
+def slopes_of(directions: Block, point: Point) -> Float[Tensor, "pairs params"]:
+    """aᵢⱼ = ∇(uᵢᵀ H uⱼ) for i ≤ j as rows: k(k + 1)/2 third-order products."""
+    U, k = directions.T, directions.shape[1]
+    rows = [point.third(U[i], U[j]) for i, j in torch.triu_indices(k, k).T.tolist()]
+    return torch.stack(rows) if rows else U.new_empty(0, U.shape[1])
 
 
 def weighed(covariance: Float[Tensor, "k k"], rows: Float[Tensor, "pairs size"]) -> Float[Tensor, "size"]:
