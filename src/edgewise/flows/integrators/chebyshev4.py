@@ -130,7 +130,7 @@ def _conditions(s: int, unknown: Array) -> Array:
     α, β = shape.recurrence()
     jets = _jets(α, β, shape.x0)
     R = _taylor(shape, jets)
-    far = _jets(α, β, -1.0)[-1][0] * shape.w(np.array(-1.0)) / (jets[-1][0] * shape.jet()[0])
+    far = _jets(α, β, -1.0)[-1][0] * shape.w(np.array([-1.0]))[0] / (jets[-1][0] * shape.jet()[0])
     return np.array(
         [
             2.0 * R[2] / R[1] ** 2 - 1.0,

@@ -121,6 +121,7 @@ class Integrator(ABC):
         h: float,
         radius: float,
         memory: Vector | None = None,
+        ratio: float = 1.0,
     ) -> Trial:
         """A step of length h from y.
 
@@ -131,4 +132,5 @@ class Integrator(ABC):
             h: the length, at most `longest(radius)`.
             radius: a bound of the spectral radius of f' along the step.
             memory: that of the step before; None at the start.
+            ratio: h over the length of the step before.
         """

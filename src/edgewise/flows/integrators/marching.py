@@ -104,7 +104,8 @@ def march(field: VectorField, before: Stride, integrator: Integrator, rtol: floa
     least = max(atol, 4.0 * torch.finfo(y.dtype).eps * field.length(y))
     for attempt in range(_ATTEMPTS):  # noqa: B007  (counted after the loop)
         h = min(h, integrator.longest(rate))
-        trial = integrator.step(field, y, f, h, rate, before.memory)
+        ratio = h / (before.end - before.start) if before.memory is not None else 1.0
+        trial = integrator.step(field, y, f, h, rate, before.memory, ratio)
         cost += Cost(gradients=trial.evaluations * field.gradients)
         travelled = before.travelled + field.length(trial.displacement)
         error = _error(field, trial, max(least, rtol * travelled))

@@ -65,6 +65,7 @@ class RK4(Integrator):
         h: float,
         radius: float,
         memory: Vector | None = None,
+        ratio: float = 1.0,
     ) -> Trial:
         """One step; what is beyond the equation is the evaluation at its end, the first of the next."""
         k1 = velocity

@@ -77,6 +77,7 @@ class RKC2(Integrator):
         h: float,
         radius: float,
         memory: Vector | None = None,
+        ratio: float = 1.0,
     ) -> Trial:
         """One step, with as many stages as `h` times `radius` asks for."""
         stages = min(self.max_stages, self.stages(h * radius))

@@ -80,6 +80,7 @@ class ROCK4(Integrator):
         h: float,
         radius: float,
         memory: Vector | None = None,
+        ratio: float = 1.0,
     ) -> Trial:
         """One step, with as many stages as `h` times `radius` asks for."""
         stages = min(self.max_stages, self.stages(h * radius))
