@@ -1,5 +1,6 @@
 """The rod flow: two consecutive iterates as one rod, for gradient descent, momentum and adaptive methods alike."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, final
 
@@ -74,8 +75,8 @@ class RodFlow(Flow[RodFlowState]):
     sign and is left out.
 
     A step takes two gradients, and an eigenvector at the start. There is one rod: several critical modes lie
-    in it together, with one sign. Along the rod the centre relaxes as the gradient flow, else by plain
-    steps of the method.
+    in it together, with one sign. The centre takes plain steps of the method, except along the rod near the edge:
+    from 80 % of the critical curvature on, in full from 95 %, it relaxes there as the gradient flow does.
 
     Args:
         method: `GradientDescent`, `HeavyBall`, `Nesterov`, `RMSProp` or `Adam`.
@@ -147,12 +148,15 @@ class RodFlow(Flow[RodFlowState]):
         turn = turned(u, product, curvature, (torch.dot(product, force) / weight).sqrt())
 
         centre, memory = method.step(point.w, gradient, memory)
-        if float(curvature) > 0:  # then the centre is in a valley across the rod, and relaxes to its bottom
+        share = _share_at_rest(float(curvature) / method.critical_curvature_at(memory))
+        if share > 0:
+            stepped = float(torch.dot(Pu, centre - point.w))
+            bottom = -float(torch.dot(u, gradient) / curvature)
             time = _long_run_step(method, step_size) * float(curvature)
-            bottom = torch.dot(u, gradient) / curvature
-            stepped = torch.dot(Pu, centre - point.w)
-            centre = centre - (stepped + bottom * relaxation(time)) / weight * u
-            memory = _at_rest(memory, u, Pu / weight)
+            # Never farther than the method would go: its first steps are short where its squares are small.
+            relaxed = math.copysign(min(abs(bottom) * relaxation(time), abs(stepped)), bottom)
+            centre = centre + share * (relaxed - stepped) / weight * u
+            memory = _at_rest(memory, u, share * Pu / weight)
 
         C = method.companion(float(curvature), state.method)
         x = -float(C[0, 0]) * state.x - _momentum(method) * state.before
@@ -217,6 +221,11 @@ def _kept_squares(method: AnyMethod) -> float | None:
             return None
 
 
+def _share_at_rest(edge_ratio: float) -> float:
+    """How much of the centre's motion along the rod is the flow's: none at 80 % of the edge, all from 95 %."""
+    return min(1.0, max(0.0, (edge_ratio - 0.8) / 0.15))
+
+
 def _momentum(method: AnyMethod) -> float:
     """β, the share of the last displacement that is kept."""
     match method:
@@ -234,7 +243,7 @@ def _long_run_step(method: AnyMethod, step_size: float) -> float:
 
 
 def _at_rest(memory: Any, u: Parameters, across: Parameters) -> Any:
-    """The method's state without momentum along the rod; `across` is Pu/⟨u, Pu⟩."""
+    """The method's state without momentum along the rod; `across` is the share of it times Pu/⟨u, Pu⟩."""
     for name in ("velocity", "average"):
         if any(field.name == name for field in fields(memory)):
             momentum = getattr(memory, name)
