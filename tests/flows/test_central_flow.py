@@ -203,7 +203,7 @@ def test_substeps_are_halved_while_a_mode_that_is_not_followed_relaxes():
     t = torch.arange(17).double()[:, None]
     exact = torch.exp(-t * torch.tensor([1.9, 1.2, 0.05]).double())
     torch.testing.assert_close(points[:, 0], exact[:, 0], rtol=0.0, atol=1e-6)  # as well as it is known
-    torch.testing.assert_close(points, exact, rtol=0.0, atol=2e-3)
+    torch.testing.assert_close(points, exact, rtol=0.0, atol=5e-3)  # 0.2 if the substep were not halved
 
 
 # Steep rises, starts above, too few modes.
