@@ -76,7 +76,7 @@ def descents() -> list[Descent]:
         problem=digits_mlp(),
         step_size=2 / 20,
     )
-    if not isinstance(images(1000), CIFAR10):
+    if not has_cifar():
         return [digits]
     cifar = Descent(
         name="CIFAR-10",
@@ -85,6 +85,11 @@ def descents() -> list[Descent]:
         step_size=2 / 200,
     )
     return [cifar, digits]
+
+
+def has_cifar() -> bool:
+    """Whether CIFAR-10 is found here."""
+    return isinstance(images(1000), CIFAR10)
 
 
 def mlp(n: int) -> Net:

@@ -27,8 +27,17 @@ MISTAKES = {
     "negative step size": ((*RUN, "--lr", -1), "lr=-1.0: a step size is a positive, finite number"),
     "momentum of gd": (
         (*RUN, "--lr", 1, "--beta", 0.5),
-        "gradient descent has no momentum. Add --method heavy-ball",
+        "--beta 0.5 with --method gd: it has none; those that do are heavy-ball, nesterov,",
     ),
+    "sgd that is none": ((*RUN, "--lr", 1, "--method", "sgd"), "Type --batch-size 32, or --method gd"),
+    "no edge of its own": (
+        (*RUN, "--critical", 9, "--method", "normalized-gd"),
+        "--critical 9 with --method normalized-gd: where it loses stability is not a multiple of 1/η alone",
+    ),
+    "negative decay": ((*RUN, "--lr", 1, "--weight-decay", -1), "--weight-decay -1: it is not negative"),
+    "no flow": (("flows", "digits_mlp", "--lr", 1, "--method", "muon", "--flow", "central"), "Muon"),
+    "no seeds": (("flows", "digits_mlp", "--lr", 1, "--seeds", 0), "--seeds 0: it is counted from 1"),
+    "nothing to compare": (("flows", "--lr", 1), "a comparison without a problem"),
     "half a drop": ((*RUN, "--lr", 1, "--drop-at", 5), "Type --drop-at 5 --drop-to 0.5"),
     "other half": ((*RUN, "--lr", 1, "--drop-to", 0.25), "Type --drop-at 500 --drop-to 0.25"),
     "top of nothing": ((*RUN, "--lr", 1, "--probe", "distance", "--above", 0.5), "Add --probe sharpness"),
@@ -59,7 +68,7 @@ MISTAKES = {
     "unknown option": ((*RUN, "--lrr", 1), "Unknown option: --lrr. Did you mean --lr? Type edgewise run --help"),
     "unknown command": (("rnu",), 'Did you mean "run"?'),
     "not a number": ((*RUN, "--lr", "big"), 'unable to convert "big" into float. Type edgewise run --help'),
-    "not a choice": ((*RUN, "--lr", 1, "--method", "adam"), 'Choose from: "gd", "heavy-ball"'),
+    "not a choice": ((*RUN, "--lr", 1, "--method", "lion"), 'Choose from: "gd", "heavy-ball"'),
     "missing argument": (("selfcheck",), "requires an argument. Type edgewise selfcheck --help"),
     "unknown option of all": (("--loud",), "--help"),
 }

@@ -20,10 +20,21 @@ from edgewise.dynamics import (
     Run,
     Sharpness,
 )
-from edgewise.methods import Drop, GradientDescent, HeavyBall
+from edgewise.methods import (
+    SAM,
+    SGD,
+    Adam,
+    Drop,
+    GradientDescent,
+    HeavyBall,
+    RMSProp,
+    Warmup,
+    WeightDecay,
+)
 from edgewise.problems import NAMES
 
 STEP_SIZE = ("--lr", 0.1)
+FLOWS = ("flows", *TINY[:3], *STEP_SIZE, "--steps", 3, "--seeds", 1, "--flow", "gradient", "--no-figure")
 DIGITS = ("digits_mlp", "--n", 20, "--widths", "3", "--top", 1, "--no-figure")
 
 
@@ -52,6 +63,30 @@ RUN: dict[str, tuple[Sequence[object], Callable[[Run], bool]]] = {
     "--beta": (
         (*TINY, "--critical", 50, "--method", "heavy-ball", "--beta", 0.5),
         lambda run: run.recipe.processes == {"heavy-ball": HeavyBall(3 / 50, 0.5)},
+    ),
+    "--beta2": (
+        (*TINY, "--lr", 0.01, "--method", "adam", "--beta2", 0.5),
+        lambda run: run.recipe.processes == {"adam": Adam(0.01, (0.9, 0.5))},
+    ),
+    "--eps": (
+        (*TINY, "--lr", 0.01, "--method", "rmsprop", "--eps", 0.5),
+        lambda run: run.recipe.processes == {"rmsprop": RMSProp(0.01, eps=0.5)},
+    ),
+    "--rho": (
+        (*TINY, "--lr", 0.01, "--method", "sam", "--rho", 0.5),
+        lambda run: run.recipe.processes == {"sam": SAM(0.01, 0.5)},
+    ),
+    "--batch-size": (
+        (*TINY, "--lr", 0.01, "--method", "sgd", "--batch-size", 4),
+        lambda run: run.recipe.processes == {"sgd": SGD(0.01, 4)},
+    ),
+    "--weight-decay": (
+        (*TINY, "--lr", 0.01, "--weight-decay", 0.5),
+        lambda run: run.recipe.processes == {"gd": WeightDecay(GradientDescent(0.01), 0.5)},
+    ),
+    "--warmup": (
+        (*TINY, "--lr", 0.01, "--warmup", 5),
+        lambda run: run.recipe.processes == {"gd": GradientDescent(Warmup(0.01, 5))},
     ),
     "--drop-at": (
         (*TINY, *STEP_SIZE, "--drop-at", 1, "--drop-to", 0.05),
@@ -131,6 +166,22 @@ SAID: dict[tuple[str, str], tuple[Sequence[object], Callable[[Answer], bool]]] =
     ("run", "--resume"): (
         ("run", "--resume", "latest", "--steps", 5, "--no-figure"),
         lambda answer: "Took all 5 steps" in answer.out,
+    ),
+    ("flows", "PROBLEM"): (FLOWS, lambda answer: answer.code == 0 and "gradient" in answer.out),
+    ("flows", "--steps"): ((*FLOWS, "--steps", 4), lambda answer: "4 steps" in answer.out),
+    ("flows", "--flow"): (FLOWS, lambda answer: "stable" not in answer.out),
+    ("flows", "--seeds"): ((*FLOWS, "--seeds", 2), lambda answer: "2 seeds" in answer.out and " ± " in answer.out),
+    ("flows", "--every"): ((*FLOWS, "--every", 2), lambda answer: probe(newest(), Sharpness).every == 2),
+    ("flows", "--window"): ((*FLOWS, "--window", 2), lambda answer: "averages over 2 steps" in answer.out),
+    ("flows", "--threads"): (
+        (*FLOWS, "--threads", 0),
+        lambda answer: answer.code == 2 and "--threads 0" in answer.err,
+    ),
+    ("flows", "--store"): ((*FLOWS, "--store", "mine"), lambda answer: newest("mine").path.exists()),
+    ("flows", "--figure"): (FLOWS[:-1], lambda answer: (newest().path / "flows.png").stat().st_size > 10_000),
+    ("flows", "--method"): (
+        (*FLOWS, "--method", "heavy-ball"),
+        lambda answer: newest().recipe.processes["run"] == HeavyBall(0.1, 0.9),
     ),
     ("show", "RUN"): (("show", "latest"), lambda answer: "checksum" in answer.out),
     ("show", "--store"): (("show", "--store", "others"), lambda answer: "no runs in others" in answer.out),
@@ -214,8 +265,22 @@ SAID: dict[tuple[str, str], tuple[Sequence[object], Callable[[Answer], bool]]] =
     ),
 }
 
+# Options of a method are one value, which `run` and `flows` share.
+METHOD = (
+    "--lr",
+    "--critical",
+    "--beta",
+    "--beta2",
+    "--eps",
+    "--rho",
+    "--batch-size",
+    "--weight-decay",
+    "--drop-at",
+)
+METHOD += ("--drop-to", "--warmup")
+
 # Options of a problem are one value, which `run` and these share; one of them shows that it arrives.
-SHARED = ("measure", "selfcheck")
+SHARED = ("flows", "measure", "selfcheck")
 
 
 @pytest.mark.parametrize("option", RUN)
@@ -238,9 +303,12 @@ def test_option_changes_what_is_said(case: tuple[str, str], typed: Typed, reques
 
 @pytest.mark.parametrize("command", SHARED)
 def test_options_of_a_problem_reach_it(command: str, typed: Typed) -> None:
-    answer = typed(command, "digits_mlp", "--n", 10_000)
+    answer = typed(command, "digits_mlp", "--n", 10_000, *(STEP_SIZE if command == "flows" else ()))
     assert answer.code == 2
     assert "10000" in answer.err.replace(",", "")
+
+
+COMMANDS = ("data", "demo", "flows", "measure", "run", "selfcheck", "show")
 
 
 def test_no_option_is_without_a_case() -> None:
@@ -248,9 +316,10 @@ def test_no_option_is_without_a_case() -> None:
     problem |= {"--dtype", "--device", "--set"}
     covered = {("run", option) for option in RUN} | set(SAID)
     covered |= {(command, option) for command in SHARED for option in problem}
+    covered |= {("flows", option) for option in METHOD}
     assert covered == {
         (command, argument.names[0])
-        for command in ("data", "demo", "measure", "run", "selfcheck", "show")
+        for command in COMMANDS
         for argument in app[command].assemble_argument_collection()
         if argument.show
     }
@@ -258,24 +327,43 @@ def test_no_option_is_without_a_case() -> None:
 
 def test_no_command_is_without_options_above() -> None:
     flags = {"--help", "-h", "--version"}
-    assert {name for name in app if name not in flags} == {"data", "demo", "measure", "run", "selfcheck", "show"}
+    assert {name for name in app if name not in flags} == {
+        "data",
+        "demo",
+        "flows",
+        "measure",
+        "run",
+        "selfcheck",
+        "show",
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "series"),
     [
         ("sharpness", "sharpness"),
+        ("effective-sharpness", "effective_sharpness"),
         ("midpoint-sharpness", "midpoint_sharpness"),
         ("gradient-norm", "gradient_norm"),
         ("directional-curvature", "directional_curvature"),
         ("distance", "distance_from_start"),
         ("projections", "projection"),
+        ("relative-progress", "relative_progress"),
+        ("dominant-subspace", "dominant_fraction"),
+        ("batch-sharpness", "batch_sharpness"),
     ],
 )
 def test_every_probe_has_a_name(name: str, series: str, typed: Typed) -> None:
     answer = typed("run", *TINY[:3], "--no-figure", *STEP_SIZE, "--steps", 2, "--probe", name)
     assert answer.code == 0, answer.err
     assert series in newest().dataset
+
+
+def test_the_alignment_of_jacobians_needs_layers(typed: Typed) -> None:
+    words = ("digits_mlp", "--n", 12, "--widths", "3,3", *STEP_SIZE, "--steps", 1, "--no-figure")
+    answer = typed("run", *words, "--probe", "jacobian-alignment")
+    assert answer.code == 0, answer.err
+    assert "jacobian_alignment" in newest().dataset
 
 
 @pytest.mark.parametrize("matrix", ["hessian", "gauss-newton", "fisher", "empirical-fisher", "ntk"])

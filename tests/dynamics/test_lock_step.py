@@ -156,6 +156,17 @@ def test_a_flow_that_fails_ends_alone_and_says_why() -> None:
     assert np.isfinite(run.distance.sel(process="euler")).values.tolist() == [True] * 4 + [False] * 3
 
 
+def test_a_method_that_cannot_look_ends_alone() -> None:
+    processes = {"gd": ew.GradientDescent(0.1), "root": ew.SqrtLossGD(0.1, minimum=0.2), "mid": Midpoint("root")}
+    run = ew.evolve(processes, bowl(1.0), 20)
+    outcome = run.outcomes["root"]
+    assert outcome.kind == "failed"
+    assert 0 < outcome.step < 20
+    assert str(outcome).startswith(f"Stopped at step {outcome.step}: ")
+    assert run.outcomes["mid"].kind == "ended"
+    assert run.outcomes["gd"].kind == "finished"
+
+
 def test_the_clock_of_each_process_is_kept() -> None:
     run = ew.evolve({"gd": ew.GradientDescent(0.1), "euler": Euler(parts=3)}, network(), 3)
     assert set(run.seconds) == {"gd", "euler"}
@@ -216,7 +227,5 @@ def test_a_window_holds_something() -> None:
 
 
 def test_what_is_no_process_is_refused() -> None:
-    with pytest.raises(
-        SettingError, match="a process 'gd' of type float: it is neither a method, nor a flow"
-    ):
+    with pytest.raises(SettingError, match="a process 'gd' of type float: it is neither a method, nor a flow"):
         paired({"gd": 0.1})

@@ -123,12 +123,11 @@ def test_coupled_decay_of_adam_is_that_of_pytorch_and_measures_the_decayed_loss(
         w, state = method.step(w, gradient, state)
         assert torch.equal(w, theirs.detach())
     # P^(-1/2) (H + γ) P^(-1/2) has its edge where Adam has it.
-    assert method.measures_decayed
     assert method.critical_curvature == Adam(0.01).critical_curvature
     assert method.critical_formula == Adam(0.01).critical_formula
     H = Diagonal(torch.tensor([3.0, -1.0]))
-    torch.testing.assert_close(method.decayed(H) @ torch.ones(2), torch.tensor([3.2, -0.8]))
-    assert not WeightDecay(GradientDescent(0.1), 0.2).measures_decayed
+    torch.testing.assert_close(method.seen(H) @ torch.ones(2), torch.tensor([3.2, -0.8]))
+    assert WeightDecay(GradientDescent(0.1), 0.2).seen(H) is H
 
 
 @given(lr=st.floats(1e-3, 1.0), share=st.floats(0.0, 1.9), norm=st.floats(1e-3, 1e3))

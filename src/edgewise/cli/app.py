@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 import edgewise
 from edgewise.cli.commands.data import data
 from edgewise.cli.commands.demo import demo
+from edgewise.cli.commands.flows import flows
 from edgewise.cli.commands.measure import measure
 from edgewise.cli.commands.run import run
 from edgewise.cli.commands.selfcheck import selfcheck
@@ -22,6 +23,7 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
   edgewise demo                           reach the edge of stability in a minute
   edgewise run digits_mlp --critical 16   train with the step size 2/16
   edgewise run --resume latest            go on with the newest run
+  edgewise flows digits_mlp --critical 16 which theory tracks the run best
   edgewise show                           list the runs
   edgewise show latest                    one of them, with its verdict
   edgewise measure latest                 the spectrum at its last checkpoint
@@ -39,7 +41,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.meta.suppress_keyboard_interrupt = False
-for command in (demo, run, show, measure, selfcheck, data):
+for command in (demo, run, flows, show, measure, selfcheck, data):
     app.command(command)
 
 

@@ -4,6 +4,7 @@ from edgewise.dynamics.events import AccuracyAbove, Diverged, EdgeHeld, Event, L
 from edgewise.dynamics.evolve import evolve
 from edgewise.dynamics.fork import fork
 from edgewise.dynamics.frame import Frame, Past, Readings
+from edgewise.dynamics.leaderboard import FLOWS, MIDPOINT, RUN, Leaderboard, Score, compare_flows, score
 from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.pairing import Process
@@ -33,6 +34,9 @@ from edgewise.dynamics.recipe import Problem, Recipe
 from edgewise.dynamics.run import Run, open_run
 
 __all__ = [
+    "FLOWS",
+    "MIDPOINT",
+    "RUN",
     "Accuracy",
     "AccuracyAbove",
     "BatchSharpness",
@@ -48,6 +52,7 @@ __all__ = [
     "Frame",
     "GradientNorm",
     "JacobianAlignment",
+    "Leaderboard",
     "Loss",
     "LossBelow",
     "Midpoint",
@@ -68,9 +73,12 @@ __all__ = [
     "Recipe",
     "RelativeProgress",
     "Run",
+    "Score",
     "Sharpness",
     "Silent",
+    "compare_flows",
     "evolve",
     "fork",
     "open_run",
+    "score",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from edgewise.flows import Prediction
 from edgewise.foundation import Parameters
-from edgewise.linalg import Preconditioner
+from edgewise.linalg import Operator, Preconditioner
 from edgewise.objectives import Objective, Point
 
 Readings = Mapping[str, float | Sequence[float]]
@@ -50,6 +50,7 @@ class Frame:
         gradient: what a method's coming step takes as its gradient; None for a flow and a midpoint.
         cost: gradient equivalents spent on coming here.
         precondition: makes the preconditioner of the coming step; use the property.
+        seen: the Hessian of what a method descends, from that of L.
         predict: makes what a flow predicts here; use the property.
         others: the frames of all processes that go on at this step, by name.
     """
@@ -66,6 +67,7 @@ class Frame:
     gradient: Parameters | None = None
     cost: float = 0.0
     precondition: Callable[[], Preconditioner | None] = lambda: None
+    seen: Callable[[Operator], Operator] = lambda hessian: hessian
     predict: Callable[[], Prediction | None] = lambda: None
     others: dict[str, "Frame"] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.recipe import Recipe
 from edgewise.flows import Flow
-from edgewise.foundation import FlowError, Parameters, derive_seed
+from edgewise.foundation import EdgewiseError, FlowError, Parameters, SettingError, derive_seed
 from edgewise.methods import Method
 from edgewise.objectives import Objective, Point
 
@@ -105,7 +105,11 @@ def look(
             )
         else:
             point = objective.at(state.w, products=_products_due(recipe, name, step))
-            gradient, inner = process.look(objective, point, state.inner)
+            try:
+                gradient, inner = process.look(objective, point, state.inner)
+            except SettingError as error:
+                states[name] = replace(state, outcome=_failed(step, error))
+                continue
             states[name] = replace(state, inner=inner)
             frames[name] = _frame(
                 step,
@@ -117,6 +121,7 @@ def look(
                 gradient=gradient,
                 cost=step * process.gradients_per_step(objective),
                 precondition=cache(partial(process.preconditioner, state.w, gradient, inner)),
+                seen=process.seen,
                 others=frames,
             )
     for name, process in recipe.processes.items():
@@ -136,6 +141,7 @@ def look(
                 step_size=around.step_size,
                 critical_curvature=around.critical_curvature,
                 precondition=around.precondition,
+                seen=around.seen,
                 others=frames,
             )
     return frames, states
@@ -156,11 +162,14 @@ def advance(
             try:
                 w, inner = process.advance(objective, frame.point, state.inner, frame.step_size)
             except FlowError as error:
-                sentence = f"Stopped at step {frame.step}: {error}"
-                return replace(state, time=frame.time, outcome=Outcome("failed", frame.step, sentence))
+                return replace(state, time=frame.time, outcome=_failed(frame.step, error))
         case _:
             return state
     return replace(state, w=w, inner=inner)
+
+
+def _failed(step: int, error: EdgewiseError) -> Outcome:
+    return Outcome("failed", step, f"Stopped at step {step}: {error}")
 
 
 def end_midpoints(recipe: Recipe, step: int, states: Mapping[str, ProcessState]) -> dict[str, ProcessState]:

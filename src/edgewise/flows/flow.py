@@ -14,6 +14,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, final
 
+from jaxtyping import Float
+from torch import Tensor
+
 from edgewise.flows.cost import Cost
 from edgewise.foundation import Parameters
 from edgewise.linalg import Preconditioner
@@ -23,8 +26,9 @@ from edgewise.objectives import Objective, Point
 State = TypeVar("State")
 
 
+# Compared by identity: a tensor does not compare to one truth value.
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
     """What a flow says about the discrete run at its present time.
 
@@ -33,12 +37,14 @@ class Prediction:
         gradient_norm: the root of the time-averaged squared gradient norm.
         sharpness: the largest eigenvalue at the time-averaged iterate; None where it has not been measured.
         variance: the time-averaged squared displacement along each critical mode, largest first.
+        directions: those modes as unit columns, where the flow knows them.
     """
 
     loss: float
     gradient_norm: float
     sharpness: float | None = None
     variance: tuple[float, ...] = ()
+    directions: Float[Tensor, "params modes"] | None = None
 
 
 class Flow(ABC, Generic[State]):

@@ -16,7 +16,6 @@ from edgewise.linalg import BlockKrylov, Function, Identity, Lanczos, Operator, 
 from edgewise.methods.method import AnyMethod, Method
 from edgewise.methods.normalized import length
 from edgewise.methods.schedule import Schedule, require_step_size
-from edgewise.methods.weight_decay import WeightDecay
 from edgewise.objectives import Objective, Point
 
 
@@ -165,6 +164,10 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
         """The method's."""
         return self._at(state).preconditioner(w, gradient, state.method)
 
+    def seen(self, hessian: Operator) -> Operator:
+        """The method's."""
+        return self.method.seen(hessian)
+
     def companion(self, curvature: float, state: AtEdgeRatioState | None = None) -> NDArray[np.float64]:
         """The method's at the present η; without a state at the one it starts with."""
         if state is None:
@@ -209,9 +212,7 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
         return replace(state, step_size=self._driven(sharpness, state), sharpness=sharpness, block=block)
 
     def _curvature(self, point: Point, gradient: Parameters, state: AtEdgeRatioState) -> Operator:
-        hessian: Operator = Function(point.hvp, point.w.shape[0], point.w.dtype, point.w.device)
-        if isinstance(self.method, WeightDecay) and self.method.measures_decayed:
-            hessian = self.method.decayed(hessian)
+        hessian = self.seen(Function(point.hvp, point.w.shape[0], point.w.dtype, point.w.device))
         preconditioner = self.preconditioner(point.w, gradient, state)
         if isinstance(preconditioner, Identity):
             return hessian

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, ParameterSpace
-from edgewise.linalg import Identity, Preconditioner
+from edgewise.linalg import Identity, Operator, Preconditioner
 from edgewise.methods.schedule import Schedule
 from edgewise.objectives import Objective, Point
 
@@ -86,6 +86,10 @@ class Method(ABC, Generic[State]):
             state: the state from which the step would be taken.
         """
         return Identity(w.shape[0], w.dtype, w.device)
+
+    def seen(self, hessian: Operator) -> Operator:
+        """The Hessian of what the method descends, from that of L: the same, but for decay in the gradient."""
+        return hessian
 
     @abstractmethod
     def companion(self, curvature: float, state: State | None = None) -> NDArray[np.float64]:

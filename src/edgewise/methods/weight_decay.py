@@ -32,7 +32,7 @@ class WeightDecay(Method[Any]):
     method's own at λ + γ, and the critical curvature, of L, is the method's own less γ: sharpness
     settles at 2/η − γ. With a preconditioner P the modes are those of P^(-1/2) (H + γ I) P^(-1/2), which the
     eigenvalues of P^(-1/2) H P^(-1/2) do not determine: `curvature` then means an eigenvalue of
-    the former (give `decayed(hessian)` to whoever measures), and companion matrix and critical curvature are
+    the former (that of `seen(hessian)`), and companion matrix and critical curvature are
     the method's own. Equal to the `weight_decay` of `torch.optim.SGD` and `torch.optim.Adam`.
 
     Its state is the method's.
@@ -93,8 +93,10 @@ class WeightDecay(Method[Any]):
         """The method's, for ∇L + γ w."""
         return self.method.preconditioner(w, gradient.add(w, alpha=self.decay), state)
 
-    def decayed(self, hessian: Operator) -> Operator:
-        """H + γ I, the Hessian of L + ½γ‖w‖²."""
+    def seen(self, hessian: Operator) -> Operator:
+        """H + γ I, the Hessian of L + ½γ‖w‖², around a method with a preconditioner; H around any other."""
+        if self._shift == self.decay:
+            return hessian
         return hessian + self.decay * Identity(hessian.size, hessian.dtype, hessian.device)
 
     def companion(self, curvature: float, state: Any = None) -> NDArray[np.float64]:
@@ -123,13 +125,10 @@ class WeightDecay(Method[Any]):
         return self.method.gradients_per_step(objective)
 
     @property
-    def measures_decayed(self) -> bool:
-        """Whether `curvature` means that of L + ½γ‖w‖² (with a preconditioner) or of L."""
-        return type(self.method).preconditioner is not Method.preconditioner
-
-    @property
     def _shift(self) -> float | int:
-        return 0.0 if self.measures_decayed else self.decay
+        """What the method's own curvatures are above those of L; zero where they are of L + ½γ‖w‖² themselves."""
+        preconditioned = type(self.method).preconditioner is not Method.preconditioner
+        return 0.0 if preconditioned else self.decay
 
 
 @final

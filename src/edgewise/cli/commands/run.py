@@ -74,7 +74,7 @@ def run(
             "Add --probe sharpness",
         )
     chosen, descent, until = options.build(problem), method.build(), goals.build()
-    probes = reading.build(preconditioned=method.preconditioned)
+    probes = reading.build(preconditioned=method.preconditioned, batch_size=method.batch_size)
     console = watched()
     announce(console, chosen.name, *summary(descent))
     with using(threads):

@@ -18,8 +18,13 @@ ProbeName = Literal[
     "directional-curvature",
     "distance",
     "projections",
+    "relative-progress",
+    "dominant-subspace",
+    "jacobian-alignment",
+    "batch-sharpness",
 ]
 
+_BATCH = 32
 _EIGENVALUES = {"sharpness", "effective-sharpness", "midpoint-sharpness"}
 
 
@@ -31,7 +36,7 @@ class ReadingOptions:
 
     Attributes:
         probe: what to read; may be repeated. Of a method with a preconditioner the effective sharpness is read too
-            if nothing is typed.
+            if nothing is typed. The batch sharpness is that of the batches of sgd, else of 32 samples.
         top: how many of the largest eigenvalues.
         every: read every so many steps.
         rtol: bound of the error of an eigenvalue, relative to the largest.
@@ -44,22 +49,27 @@ class ReadingOptions:
     rtol: float = 2e-3
     above: float | None = None
 
-    def build(self, *, preconditioned: bool = False) -> "list[Probe]":
+    def build(self, *, preconditioned: bool = False, batch_size: int | None = None) -> "list[Probe]":
         """The probes.
 
         Args:
             preconditioned: whether the method has a preconditioner.
+            batch_size: samples a step of the method, if it has batches.
 
         Raises:
             SettingError: if an option is outside its range, or concerns a probe that was not asked for.
         """
         from edgewise.dynamics import (
+            BatchSharpness,
             DirectionalCurvature,
             DistanceFromStart,
+            DominantSubspace,
             EffectiveSharpness,
             GradientNorm,
+            JacobianAlignment,
             MidpointSharpness,
             Projections,
+            RelativeProgress,
             Sharpness,
         )
         from edgewise.foundation import SettingError
@@ -82,6 +92,10 @@ class ReadingOptions:
             "directional-curvature": DirectionalCurvature(every=self.every),
             "distance": DistanceFromStart(every=self.every),
             "projections": Projections(every=self.every),
+            "relative-progress": RelativeProgress(every=self.every),
+            "dominant-subspace": DominantSubspace(every=self.every),
+            "jacobian-alignment": JacobianAlignment(every=self.every),
+            "batch-sharpness": BatchSharpness(batch_size or _BATCH, every=self.every),
         }
         added = ("effective-sharpness",) if preconditioned and self.probe == default.probe else ()
         return [probes[name] for name in dict.fromkeys((*self.probe, *added))]

@@ -8,7 +8,7 @@ from edgewise.dynamics.frame import Frame, Readings
 from edgewise.dynamics.probes.probe import Probe, require_every
 from edgewise.dynamics.probes.sharpness import eigenvalue_readings, eigenvalue_series
 from edgewise.foundation import SettingError
-from edgewise.linalg import Identity, Operator
+from edgewise.linalg import Identity
 from edgewise.objectives import Objective
 from edgewise.records import Series
 
@@ -53,7 +53,7 @@ class EffectiveSharpness(Probe):
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """The eigenvalues at w; nothing where P or a product is not finite, as on the way to infinity."""
-        operator: Operator = Hessian.at(frame.point)
+        operator = frame.seen(Hessian.at(frame.point))
         direction = frame.point.gradient
         try:
             preconditioner = frame.preconditioner

@@ -179,3 +179,50 @@ class PredictedLossRatio(Probe):
             return {}, state
         ratio = math.fsum(pair[0] for pair in state) / math.fsum(pair[1] for pair in state)
         return {"predicted_loss_ratio": ratio}, state
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ModeDisplacement(Probe):
+    """⟨uᵢ, w_a − w_b⟩: where a discrete run stands along each critical mode uᵢ of a flow.
+
+    Its mean square over whole cycles is what the flow predicts as `predicted_variance`.
+
+    Args:
+        a: the discrete run.
+        b: a flow that knows its critical modes, such as the central flow; the reading stands in its rows.
+        every: read every so many steps.
+
+    References:
+        cohen2025understanding
+    """
+
+    a: str
+    b: str
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        require_every(self.every)
+
+    @property
+    def of(self) -> str | None:
+        """b."""
+        return self.b
+
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """a and b."""
+        return self.a, self.b
+
+    def series(self) -> tuple[Series, ...]:
+        """`mode_displacement`, along `mode`."""
+        long_name = f"displacement of {self.a} along a critical mode"
+        return (Series("mode_displacement", ("mode",), units="parameter", long_name=long_name),)
+
+    def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
+        """The displacements; nothing once a has ended, or while no mode is critical."""
+        prediction = frame.prediction
+        if self.a not in frame.others or prediction is None or prediction.directions is None:
+            return {}, None
+        displacements = prediction.directions.T @ (frame.others[self.a].w - frame.w)
+        return ({"mode_displacement": displacements.tolist()} if len(displacements) else {}), None

@@ -52,7 +52,7 @@ class Sharpness(Probe):
         """The eigenvalues at w."""
         pairs, state = track(self._tracker(), frame.point, state, frame.critical_curvature)
         readings = eigenvalue_readings("sharpness", pairs, frame.critical_curvature)
-        if not isinstance(frame.preconditioner, Identity | None):
+        if not _plain(frame):
             readings.pop("edge_ratio", None)
         return readings, state
 
@@ -107,6 +107,14 @@ class MidpointSharpness(Probe):
         pairs, state = track(Tracker(k=self.k, rtol=self.rtol), point, state, middle.critical_curvature)
         readings = eigenvalue_readings("midpoint_sharpness", pairs, middle.critical_curvature)
         return {**readings, "midpoint_products": float(point.products)}, state
+
+
+def _plain(frame: Frame) -> bool:
+    """Whether the method takes the gradient as it is."""
+    try:
+        return isinstance(frame.preconditioner, Identity | None)
+    except SettingError:  # it has one that cannot be used, as on the way to infinity
+        return False
 
 
 def eigenvalue_series(name: str, long_name: str) -> tuple[Series, ...]:
