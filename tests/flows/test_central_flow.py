@@ -329,7 +329,8 @@ def test_before_the_first_step_nothing_oscillates():
 
 
 def test_below_the_edge_the_sharpness_is_extrapolated_to_the_present():
-    objective, flow = minimal_toy([0.0, -0.6]), CentralFlow(GradientDescent(ETA))
+    # The edge of the coming step is another one.
+    objective, flow = minimal_toy([0.0, -0.6]), CentralFlow(GradientDescent(Drop(ETA, ETA / 2, step=4)))
     w, state = advance(flow, objective, flow.init(objective, objective.start, 0), objective.start, 4)
     prediction = flow.predict(objective, objective.at(w), state)
     assert prediction.sharpness == pytest.approx(2 / ETA + SLOPE * float(w[1]), rel=1e-9)

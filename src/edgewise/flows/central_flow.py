@@ -174,7 +174,8 @@ class CentralFlow(Flow[CentralFlowState]):
         swing = 4 * float(((forces.T @ forces).cpu() * X).sum())
         sharpness = None
         if state.edge_ratio is not None:
-            sharpness = state.edge_ratio * self.critical_curvature_at(state, state.step)
+            # The ratio is to the edge of the step that was taken; a schedule may have moved it since.
+            sharpness = state.edge_ratio * self.critical_curvature_at(state, state.step - 1)
         return Prediction(
             loss=float(point.value) + float(X.trace()),
             gradient_norm=math.sqrt(float(point.gradient.double().square().sum()) + swing),
