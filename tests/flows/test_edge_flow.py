@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.flows import Cost, EdgeFlow
+from edgewise.flows import Cost, EdgeFlow, RodFlow
 from edgewise.flows.symmetrized import look_at_ends, relaxation, turned
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import Adam, GradientDescent
@@ -149,3 +149,20 @@ def test_its_state_is_written_down_and_goes_on_bit_for_bit():
     for later, _ in states[6:]:
         w, state = flow.advance(objective, objective.at(w), state, 0.3)
         assert torch.equal(w, later)
+
+
+def two_valleys():
+    """Two orthogonal modes: the first starts on top, and after a while the second is."""
+    start = torch.tensor([0.0, 0.0, 0.0]).double()
+    return Objective.from_function(
+        lambda w: 0.5 * ((4 - w[2]) * w[0] ** 2 + (3 + w[2]) * w[1] ** 2) - 0.2 * w[2], 3, start=start
+    )
+
+
+@pytest.mark.parametrize(
+    "flow", [EdgeFlow(GradientDescent(ETA)), RodFlow(GradientDescent(ETA))], ids=["edge", "rod"]
+)
+def test_a_mode_that_rises_orthogonally_to_the_oscillation_is_found(flow):
+    states = [state for _, state in follow(flow, two_valleys(), 60)]
+    assert abs(float(states[20].u[0])) == pytest.approx(1.0)  # w₂ = 0.4: 3.6 over 3.4
+    assert abs(float(states[-1].u[1])) == pytest.approx(1.0, abs=1e-3)  # 1.2: 2.8 under 4.2

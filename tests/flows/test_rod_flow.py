@@ -13,6 +13,7 @@ from edgewise.flows.symmetrized import look_at_ends
 from edgewise.foundation import SettingError, decode, encode
 from edgewise.methods import SAM, Adam, GradientDescent, HeavyBall, Nesterov, RMSProp
 from edgewise.objectives import Objective
+from edgewise.problems import chebyshev_mlp
 from reference.edges import descend, follow, minimal
 from reference.runs import network
 
@@ -144,3 +145,14 @@ def test_its_state_is_written_down_and_goes_on_bit_for_bit(method):
     for later, _ in states[6:]:
         w, state = flow.advance(objective, objective.at(w, products=False), state, flow.step_size_at(0))
         assert torch.equal(w, later)
+
+
+@pytest.mark.slow
+def test_on_a_network_the_end_of_the_rod_is_the_iterate_up_to_the_edge():
+    objective = chebyshev_mlp(width=20).objective().to(torch.float64)
+    points = descend(GradientDescent(0.5), objective, 110)
+    states = list(follow(RodFlow(GradientDescent(0.5)), objective, 110))
+    for step, (w, state) in enumerate(states):
+        end = (w + (-1.0) ** step * state.x * state.u).numpy()
+        assert np.linalg.norm(end - points[step]) < 1e-4  # the least length is 1e-5 of ‖w‖
+    assert states[-1][1].curvature > 0.9 * 4

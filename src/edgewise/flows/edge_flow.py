@@ -16,6 +16,7 @@ from edgewise.flows.symmetrized import (
     look_at_ends,
     relaxation,
     require_displacement,
+    search_is_due,
     turned,
 )
 from edgewise.foundation import Parameters
@@ -31,6 +32,8 @@ class EdgeFlowState:
     """What the edge flow carries beside its centre.
 
     Attributes:
+        step: the number of steps taken.
+        seed: of the search for the top eigenvector.
         u: the direction of the oscillation, of length one.
         x: its length.
         smallest: what x does not fall below.
@@ -39,6 +42,8 @@ class EdgeFlowState:
         spent: the cost so far.
     """
 
+    step: int
+    seed: int
     u: Tensor
     x: float
     smallest: float
@@ -62,9 +67,11 @@ class EdgeFlow(Flow[EdgeFlowState]):
     gradient descent, which `edgewise.flows.symmetrized` derives; there is no complementarity problem,
     and x oscillates around δ as the run does, in the place of resting there.
 
-    A step takes two gradients and a product, and an eigenvector at the start. The oscillation is along one
-    direction: a second critical mode is left in the centre, which then oscillates in it as gradient descent
-    does. Along u the centre takes 1 − e^{−ηS} in the place of ηS, and else plain steps of η.
+    A step takes two gradients and a product. At the start, and at every 20th step while hardly anything
+    oscillates, the top eigenvector is looked for, since the flow of u cannot see one that rises orthogonally to
+    it. The oscillation is along one direction: a second critical mode is left in the centre, which then
+    oscillates in it as gradient descent does. Along u the centre takes 1 − e^{−ηS} in the place of ηS, and else
+    plain steps of η.
 
     Args:
         method: `GradientDescent(lr)`.
@@ -96,6 +103,8 @@ class EdgeFlow(Flow[EdgeFlowState]):
         pairs = eigenpairs(Hessian(objective, w), k=1, rtol=1e-2, seed=seed)
         u, x = pairs.vectors[:, 0].contiguous(), self.displacement * lengthened(w)
         return EdgeFlowState(
+            step=0,
+            seed=seed,
             u=u,
             x=x,
             smallest=x,
@@ -112,7 +121,10 @@ class EdgeFlow(Flow[EdgeFlowState]):
         Raises:
             FlowError: if the oscillation grew until the loss overflowed.
         """
-        u, gradient = state.u, state.ends.mean
+        u, gradient, spent = state.u, state.ends.mean, state.spent + Cost(gradients=2, products=1)
+        if state.step and search_is_due(state.step, state.x, state.smallest):
+            pairs = eigenpairs(Hessian.at(point), k=1, rtol=1e-2, seed=state.seed, start=u[:, None])
+            u, spent = pairs.vectors[:, 0].contiguous(), spent + Cost(gradients=1, products=pairs.products)
         product = point.hvp(u)
         curvature = torch.dot(u, product)
         S = float(curvature)
@@ -124,12 +136,14 @@ class EdgeFlow(Flow[EdgeFlowState]):
         u = u / torch.linalg.vector_norm(u)
         x = max(state.smallest, state.x * abs(step_size * S - 1.0))
         return centre, EdgeFlowState(
+            step=state.step + 1,
+            seed=state.seed,
             u=u,
             x=x,
             smallest=state.smallest,
             curvature=S,
             ends=look_at_ends(objective, centre, x * u),
-            spent=state.spent + Cost(gradients=2, products=1),
+            spent=spent,
         )
 
     def predict(self, objective: Objective, point: Point, state: EdgeFlowState) -> Prediction:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from edgewise.curvature import Hessian
+from edgewise.curvature import EffectiveHessian, Hessian
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.symmetrized import (
@@ -16,6 +16,7 @@ from edgewise.flows.symmetrized import (
     look_at_ends,
     relaxation,
     require_displacement,
+    search_is_due,
     turned,
 )
 from edgewise.foundation import Parameters, SettingError
@@ -31,6 +32,7 @@ class RodFlowState:
     """What the rod flow carries beside its centre.
 
     Attributes:
+        seed: of the search for the top eigenvector.
         u: the direction of the rod, of length one.
         x: its signed half-length; the rod is d = xu.
         before: what momentum remembers of the last step: x₋, for Nesterov's (1 − ηλ₋) x₋.
@@ -41,6 +43,7 @@ class RodFlowState:
         spent: the cost so far.
     """
 
+    seed: int
     u: Tensor
     x: float
     before: float
@@ -74,9 +77,11 @@ class RodFlow(Flow[RodFlowState]):
     (`edgewise.flows.symmetrized`); of the squares that adaptive methods average, the odd part 2ḡĝ alternates in
     sign and is left out.
 
-    A step takes two gradients, and an eigenvector at the start. There is one rod: several critical modes lie
-    in it together, with one sign. The centre takes plain steps of the method, except along the rod near the edge:
-    from 80 % of the critical curvature on, in full from 95 %, it relaxes there as the gradient flow does.
+    A step takes two gradients. At the start, and at every 20th step while hardly anything oscillates, the top
+    eigenvector is looked for, since a turning rod cannot see one that rises orthogonally to it. There is one
+    rod: several critical modes lie in it together, with one sign. The centre takes plain steps of the method,
+    except along the rod near the edge: from 80 % of the critical curvature on, in full from 95 %, it relaxes
+    there as the gradient flow does.
 
     Args:
         method: `GradientDescent`, `HeavyBall`, `Nesterov`, `RMSProp` or `Adam`.
@@ -120,6 +125,7 @@ class RodFlow(Flow[RodFlowState]):
         pairs = eigenpairs(Hessian(objective, w), k=1, rtol=1e-2, seed=seed)
         u, smallest = pairs.vectors[:, 0].contiguous(), self.displacement * lengthened(w)
         return RodFlowState(
+            seed=seed,
             u=u,
             x=smallest,
             before=smallest,
@@ -141,6 +147,14 @@ class RodFlow(Flow[RodFlowState]):
         method, memory, u = self.method.with_step_size(step_size), self._fed(state), state.u
         gradient, force = state.ends.mean, state.ends.half_difference / state.half_length
         P = method.preconditioner(point.w, gradient, memory)
+        spent = state.spent + Cost(gradients=2)
+        if state.method.step and search_is_due(state.method.step, state.x, state.smallest):
+            half = P.power(-0.5)
+            matrix = EffectiveHessian(Hessian.at(point), P)
+            pairs = eigenpairs(matrix, k=1, rtol=1e-2, seed=state.seed, start=(P.power(0.5) @ u)[:, None])
+            u = half @ pairs.vectors[:, 0].contiguous()
+            u = u / torch.linalg.vector_norm(u)
+            force, spent = point.hvp(u), spent + Cost(gradients=1, products=pairs.products + 1)
         Pu = P @ u
         weight = torch.dot(u, Pu)
         curvature = torch.dot(u, force) / weight
@@ -148,19 +162,24 @@ class RodFlow(Flow[RodFlowState]):
         turn = turned(u, product, curvature, (torch.dot(product, force) / weight).sqrt())
 
         centre, memory = method.step(point.w, gradient, memory)
+        C = method.companion(float(curvature), state.method)
+        x, remembered = -float(C[0, 0]) * state.x - _momentum(method) * state.before, state.x
         share = _share_at_rest(float(curvature) / method.critical_curvature_at(memory))
         if share > 0:
-            stepped = float(torch.dot(Pu, centre - point.w))
-            bottom = -float(torch.dot(u, gradient) / curvature)
+            stepped = float(torch.dot(Pu, centre - point.w) / weight)
+            bottom = -float(torch.dot(u, gradient) / curvature / weight)
             time = _long_run_step(method, step_size) * float(curvature)
             # Never farther than the method would go: its first steps are short where its squares are small.
-            relaxed = math.copysign(min(abs(bottom) * relaxation(time), abs(stepped)), bottom)
-            centre = centre + share * (relaxed - stepped) / weight * u
+            relaxed = share * math.copysign(min(abs(bottom) * relaxation(time), abs(stepped)), bottom)
+            moved = relaxed + (1.0 - share) * stepped
+            centre = centre + (moved - stepped) * u
             memory = _at_rest(memory, u, share * Pu / weight)
-
-        C = method.companion(float(curvature), state.method)
-        x = -float(C[0, 0]) * state.x - _momentum(method) * state.before
-        remembered = state.x * (1.0 - step_size * float(curvature) if isinstance(method, Nesterov) else 1.0)
+            # What the centre gives up goes to the rod, so that the end of it stays where the iterate is.
+            sign = -1.0 if state.method.step % 2 else 1.0
+            x -= sign * (stepped - moved)
+            remembered -= sign * share * moved
+        if isinstance(method, Nesterov):
+            remembered *= 1.0 - step_size * float(curvature)
         grown = max(1.0, state.smallest / max(abs(x), abs(remembered), _TINY))
         after = replace(
             state,
@@ -169,7 +188,7 @@ class RodFlow(Flow[RodFlowState]):
             before=remembered * grown,
             curvature=float(curvature),
             method=memory,
-            spent=state.spent + Cost(gradients=2),
+            spent=spent,
         )
         return centre, replace(after, ends=look_at_ends(objective, centre, after.half_length * after.u))
 

@@ -91,6 +91,16 @@ def turned(unit: Parameters, product: Parameters, curvature: Tensor, length: Ten
     return unit + (2.0 / 3.0) * (product - curvature * unit) / length
 
 
+def search_is_due(step: int, x: float, smallest: float) -> bool:
+    """Whether to look for the top eigenvector anew: at every 20th step while hardly anything oscillates.
+
+    A direction that turns toward the top eigenvector never sees one that rises orthogonally to it, as
+    happens where the data have a symmetry. While the oscillation is about as small as it can be, its direction
+    is of no consequence and may jump.
+    """
+    return step % 20 == 0 and abs(x) < 10.0 * smallest
+
+
 def relaxation(time: float) -> float:
     """1 − e^{−ηλ}: how much of the way to the bottom of the valley the gradient flow covers in a step.
 
