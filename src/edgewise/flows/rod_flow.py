@@ -81,7 +81,7 @@ class RodFlow(Flow[RodFlowState]):
     eigenvector is looked for, since a turning rod cannot see one that rises orthogonally to it. There is one
     rod: several critical modes lie in it together, with one sign. The centre takes plain steps of the method,
     except along the rod near the edge: from 80 % of the critical curvature on, in full from 95 %, it relaxes
-    there as the gradient flow does.
+    there as the gradient flow does; what it gives up goes to the rod, so that one end stays where the iterate is.
 
     Args:
         method: `GradientDescent`, `HeavyBall`, `Nesterov`, `RMSProp` or `Adam`.
