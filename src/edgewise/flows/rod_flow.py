@@ -166,7 +166,9 @@ class RodFlow(Flow[RodFlowState]):
         x, remembered = -float(C[0, 0]) * state.x - _momentum(method) * state.before, state.x
         share = _share_at_rest(float(curvature) / method.critical_curvature_at(memory))
         if share > 0:
-            stepped = float(torch.dot(Pu, centre - point.w) / weight)
+            # The part along the rod is oblique in the metric, and could be longer than the step itself.
+            whole = float(torch.linalg.vector_norm(centre - point.w))
+            stepped = min(whole, max(-whole, float(torch.dot(Pu, centre - point.w) / weight)))
             bottom = -float(torch.dot(u, gradient) / curvature / weight)
             time = _long_run_step(method, step_size) * float(curvature)
             # Never farther than the method would go: its first steps are short where its squares are small.
