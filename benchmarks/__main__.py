@@ -1,4 +1,4 @@
-"""The menu: `python -m benchmarks [hvp tracking run memory store] [--quick] [--write]`."""
+"""The menu: `python -m benchmarks [hvp tracking run memory store flows] [--quick] [--write]`."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.table import Table, Target
 
-NAMES = ("hvp", "tracking", "run", "memory", "store")
+NAMES = ("hvp", "tracking", "run", "memory", "store", "flows")
 FOLDER = Path(__file__).parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"

@@ -44,11 +44,11 @@ def valley() -> Objective:
 
 # Methods at a step size η whose memory, where there is one, is as long in time whatever η.
 FAMILIES = {
-    "gradient descent": lambda η: GradientDescent(η),
+    "gradient descent": GradientDescent,
     "heavy ball": lambda η: HeavyBall(η, 0.5),
     "Nesterov": lambda η: Nesterov(η, 0.5),
     "averaged momentum": lambda η: AveragedMomentum(η, 0.5),
-    "normalized": lambda η: NormalizedGD(η),
+    "normalized": NormalizedGD,
     "root of the loss": lambda η: SqrtLossGD(η, minimum=0.1),
     "SAM": lambda η: SAM(η, 0.05),
     "scalar RMSProp": lambda η: ScalarRMSProp(η, 1 - 2 * η),
@@ -67,7 +67,7 @@ def discrete(method: AnyMethod, objective: Objective, steps: int) -> Tensor:
     return w
 
 
-def continuous(method: AnyMethod, objective: Objective, steps: int, rtol: float = 1e-6) -> Tensor:
+def continuous(method: AnyMethod, objective: Objective, steps: int, rtol: float = 1e-5) -> Tensor:
     flow = StableFlow(method, rtol=rtol)
     w, state = objective.start, flow.init(objective, objective.start, seed=0)
     for step in range(steps):
@@ -77,20 +77,20 @@ def continuous(method: AnyMethod, objective: Objective, steps: int, rtol: float 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_method_goes_where_its_stable_flow_goes_as_the_step_size_goes_to_zero(name: str) -> None:
-    objective, time, distances = valley(), 0.4, []
-    for η in (0.004, 0.002):
+    objective, time, distances = valley(), 0.2, []
+    for η in (0.01, 0.005):
         method, steps = FAMILIES[name](η), round(time / η)
         distances.append(float((discrete(method, objective, steps) - continuous(method, objective, steps)).norm()))
-    assert distances[1] < 0.02
+    assert distances[1] < 0.03
     assert math.log2(distances[0] / distances[1]) == pytest.approx(1.0, abs=0.25)
 
 
 def test_rmsprop_follows_its_stable_flow_once_its_average_has_filled() -> None:
     # Started at zero, ν makes the first steps long however small η is; with a large ε they are not.
     distances = []
-    for η in (0.004, 0.002):
+    for η in (0.01, 0.005):
         method = RMSProp(η, 1 - 2 * η, eps=1.0)
-        steps = round(0.4 / η)
+        steps = round(0.2 / η)
         distances.append(float((discrete(method, valley(), steps) - continuous(method, valley(), steps)).norm()))
     assert math.log2(distances[0] / distances[1]) == pytest.approx(1.0, abs=0.25)
 

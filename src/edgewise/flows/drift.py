@@ -71,7 +71,7 @@ class Drift(ABC):
         """The variables beside w, where a method starts at w with this gradient."""
         return gradient.new_zeros(0)
 
-    def divisor(self, moments: Vector) -> Vector | None:
+    def divisor(self, moments: Tensor) -> Tensor | None:
         """P, by which the gradient is divided: one entry or one for each parameter; None for one."""
         return None
 
@@ -190,7 +190,7 @@ class Moments(Drift):
         ν = self.first * self._square(gradient)
         return torch.cat([ν, ν.new_ones(1)]) if self.corrected else ν
 
-    def divisor(self, moments: Vector) -> Vector:
+    def divisor(self, moments: Tensor) -> Tensor:
         """√ν + ε."""
         ν = moments[:-1] if self.corrected else moments
         return ν.clamp_min(0.0).sqrt() + self.eps
@@ -247,7 +247,7 @@ class Decayed(Drift):
         """Those of the other, by its gradient."""
         return self.inner.begin(w, gradient.add(w, alpha=self.decay) if self.coupled else gradient)
 
-    def divisor(self, moments: Vector) -> Vector | None:
+    def divisor(self, moments: Tensor) -> Tensor | None:
         """That of the other."""
         return self.inner.divisor(moments)
 
