@@ -34,7 +34,8 @@ from edgewise.methods import (
 from edgewise.problems import NAMES
 
 STEP_SIZE = ("--lr", 0.1)
-FLOWS = ("flows", *TINY[:3], *STEP_SIZE, "--steps", 3, "--seeds", 1, "--flow", "gradient", "--no-figure")
+COMPARED = ("flows", *TINY[:3], *STEP_SIZE, "--flow", "gradient", "--no-figure")
+FLOWS = (*COMPARED[:-1], "--steps", 3, "--seeds", 1, "--no-figure")
 DIGITS = ("digits_mlp", "--n", 20, "--widths", "3", "--top", 1, "--no-figure")
 
 
@@ -168,9 +169,12 @@ SAID: dict[tuple[str, str], tuple[Sequence[object], Callable[[Answer], bool]]] =
         lambda answer: "Took all 5 steps" in answer.out,
     ),
     ("flows", "PROBLEM"): (FLOWS, lambda answer: answer.code == 0 and "gradient" in answer.out),
-    ("flows", "--steps"): ((*FLOWS, "--steps", 4), lambda answer: "4 steps" in answer.out),
+    ("flows", "--steps"): ((*COMPARED, "--steps", 4, "--seeds", 1), lambda answer: "4 steps" in answer.out),
     ("flows", "--flow"): (FLOWS, lambda answer: "stable" not in answer.out),
-    ("flows", "--seeds"): ((*FLOWS, "--seeds", 2), lambda answer: "2 seeds" in answer.out and " ± " in answer.out),
+    ("flows", "--seeds"): (
+        (*COMPARED, "--steps", 3, "--seeds", 2),
+        lambda answer: "2 seeds" in answer.out and " ± " in answer.out,
+    ),
     ("flows", "--every"): ((*FLOWS, "--every", 2), lambda answer: probe(newest(), Sharpness).every == 2),
     ("flows", "--window"): ((*FLOWS, "--window", 2), lambda answer: "averages over 2 steps" in answer.out),
     ("flows", "--threads"): (
@@ -354,7 +358,8 @@ def test_no_command_is_without_options_above() -> None:
     ],
 )
 def test_every_probe_has_a_name(name: str, series: str, typed: Typed) -> None:
-    answer = typed("run", *TINY[:3], "--no-figure", *STEP_SIZE, "--steps", 2, "--probe", name)
+    method = ("--method", "sgd", "--batch-size", 4)
+    answer = typed("run", *TINY[:3], "--no-figure", *STEP_SIZE, *method, "--steps", 2, "--probe", name)
     assert answer.code == 0, answer.err
     assert series in newest().dataset
 
