@@ -69,10 +69,10 @@ def measure(quick: bool) -> list[Table]:
             title="Gradient flow, work and precision",
             setting=(
                 f"MLP 3072-200-200-10, tanh, squared error, {20 if quick else 200} images "
-                f"({type(problem.data).__name__}), flow time {time:g}, float32. Distance of the end point from that of "
-                f"ROCK4 at rtol 1e-6 in float64. A product counts {_PRODUCT} gradients by its operations on this "
-                "network, and 2 in `Cost.equivalents`, which is meant for any network. Products are those of the "
-                "tracked sharpness, the cold start included; RK4 is not charged for its own in the targets."
+                f"({type(problem.data).__name__}), flow time {time:g}, float32. Distance of the end point from "
+                f"that of ROCK4 at rtol 1e-6 in float64. A product counts {_PRODUCT} gradients by its operations "
+                "on this network, and 2 in `Cost.equivalents`, which is meant for any network. Products are those "
+                "of the tracked sharpness, the cold start included; RK4 is not charged for its own in the targets."
             ),
             columns=["", "gradients", "products", "in gradients", "at 2 a product", "distance"],
             rows=rows,

@@ -87,10 +87,10 @@ class _Shape:
 
     def jet(self) -> Array:
         """The Taylor coefficients of w at x₀."""
-        quadratics = [
+        first, second = (
             np.array([(a + self.above) ** 2 + b * b, 2.0 * (a + self.above), 1.0]) for a, b in self.pairs
-        ]
-        return np.convolve(*quadratics)
+        )
+        return np.convolve(first, second)
 
     def recurrence(self) -> tuple[Array, Array]:
         """α, β of x p_j = β_j p_{j+1} + α_j p_j + β_{j−1} p_{j−1}, by Stieltjes' procedure on exact quadrature."""
