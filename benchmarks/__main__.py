@@ -1,4 +1,4 @@
-"""The menu: `python -m benchmarks [hvp tracking run memory store flows] [--quick] [--write]`."""
+"""The menu: `python -m benchmarks [NAME …] [--quick] [--write]`."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.table import Table, Target
 
-NAMES = ("hvp", "tracking", "run", "memory", "store", "flows")
+NAMES = ("hvp", "tracking", "run", "memory", "store", "flows", "leaderboard", "central", "verdicts")
 FOLDER = Path(__file__).parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -32,18 +32,23 @@ def main() -> None:
         if name not in NAMES:
             parser.error(f"there is no benchmark {name!r}; choose from {', '.join(NAMES)}")
     torch.set_num_threads(arguments.threads)
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in arguments.names or NAMES:
         since = time.monotonic()
         load = os.getloadavg()[0]
         tables = import_module(f"benchmarks.{name}").measure(quick=arguments.quick)
         print("\n\n".join(table.markdown() for table in tables), flush=True)
         print(f"\n({time.monotonic() - since:.0f} s)\n", file=sys.stderr)
-        known[name] = {"machine": machine(load), "tables": [asdict(table) for table in tables]}
         if not arguments.quick:
-            RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+            kept = results()  # read late: others may be measuring something else
+            kept[name] = {"machine": machine(load), "tables": [asdict(table) for table in tables]}
+            RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     if arguments.write and not arguments.quick:
-        write(known)
+        write(results())
+
+
+def results() -> dict[str, dict]:
+    """What was measured last, by name."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def machine(load: float) -> str:
