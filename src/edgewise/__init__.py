@@ -54,6 +54,10 @@ if TYPE_CHECKING:
         open_run,
     )
     from edgewise.flows import (
+        RK4,
+        RKC2,
+        RKC3,
+        ROCK4,
         CentralFlow,
         ConstrainedFlow,
         EdgeFlow,
@@ -147,6 +151,10 @@ _ROOMS = {
         "open_run",
     ),
     "flows": (
+        "RK4",
+        "RKC2",
+        "RKC3",
+        "ROCK4",
         "CentralFlow",
         "ConstrainedFlow",
         "EdgeFlow",
@@ -205,6 +213,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "NTK",
+    "RK4",
+    "RKC2",
+    "RKC3",
+    "ROCK4",
     "SAM",
     "SGD",
     "Accuracy",

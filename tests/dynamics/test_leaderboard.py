@@ -67,10 +67,21 @@ def test_a_flow_that_does_not_describe_the_method_does_not_take_part() -> None:
     assert math.isnan(board.mean("gradient", "distance")[1])  # one seed has no deviation
 
 
+def test_with_a_preconditioner_effective_sharpnesses_are_compared() -> None:
+    board = ew.compare_flows(
+        PROBLEM, ew.RMSProp(1e-3, beta2=0.9), 12, flows=["central", "stable"], seeds=[0], every=2
+    )
+    dataset = board.runs[0].dataset
+    assert "sharpness" not in dataset
+    middle, own = (dataset.sel(process=name) for name in (MIDPOINT, "stable"))
+    error = relative_error(
+        own.effective_sharpness.values[:, 0], middle.effective_sharpness.values[:, 0], board.window
+    )
+    assert board.of("stable")[0].sharpness_error == error
+
+
 def test_what_cannot_be_compared() -> None:
-    with pytest.raises(
-        SettingError, match=r"the flow 'magic': there is none of that name. Choose from gradient"
-    ):
+    with pytest.raises(SettingError, match=r"the flow 'magic': there is none of that name. Choose from gradient"):
         ew.compare_flows(PROBLEM, ew.GradientDescent(0.01), 4, flows=["magic"])
     with pytest.raises(SettingError, match=r"HeavyBall\(lr=0.01, beta=0.9\) beside central: "):
         ew.compare_flows(PROBLEM, ew.HeavyBall(0.01, 0.9), 4, flows=["central"], seeds=[0])

@@ -9,6 +9,7 @@ from edgewise.foundation import (
     DataError,
     DerivativeError,
     EdgewiseError,
+    FlowError,
     NounError,
     ObjectiveError,
     RecordError,
@@ -16,7 +17,7 @@ from edgewise.foundation import (
     first_line,
 )
 
-ERRORS = [SettingError, ObjectiveError, DerivativeError, DataError, RecordError, NounError]
+ERRORS = [SettingError, ObjectiveError, DerivativeError, DataError, FlowError, RecordError, NounError]
 
 
 @pytest.mark.parametrize("error", [EdgewiseError, *ERRORS])
@@ -36,6 +37,7 @@ def test_given_why_fix(error: type[EdgewiseError]) -> None:
         (ObjectiveError, ValueError),
         (DerivativeError, ObjectiveError),
         (DataError, ValueError),
+        (FlowError, ArithmeticError),
         (RecordError, RuntimeError),
         (NounError, LookupError),
     ],

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgewise.dynamics.events import Diverged, Event, NonFinite
-from edgewise.dynamics.launch import check, launch, with_loss
+from edgewise.dynamics.launch import check, launch, slug, with_loss
 from edgewise.dynamics.pairing import Process, paired, shaped
 from edgewise.dynamics.probes import Probe
 from edgewise.dynamics.process import begin
@@ -79,7 +79,7 @@ def evolve(
         objective,
         begin(recipe, objective),
         store=store,
-        name=name or "-".join((getattr(problem, "name", "") or "run", *recipe.processes)),
+        name=name or slug(getattr(problem, "name", "") or "run", *recipe.processes),
         progress=progress,
         checkpoint_seconds=checkpoint_seconds,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgewise.dynamics.checkpoint import load
 from edgewise.dynamics.events import Event, NonFinite
-from edgewise.dynamics.launch import check, launch, with_loss
+from edgewise.dynamics.launch import check, launch, slug, with_loss
 from edgewise.dynamics.pairing import Process, paired, shaped
 from edgewise.dynamics.probes import Probe
 from edgewise.dynamics.process import ProcessState, advance, begin, begin_at, look
@@ -87,7 +87,7 @@ def fork(
         states,
         at,
         store=store,
-        name=name or f"fork-{'-'.join(recipe.processes)}",
+        name=name or slug("fork", *recipe.processes),
         progress=progress,
         checkpoint_seconds=checkpoint_seconds,
         forked_from={"run": run.record.name, "step": at},

@@ -36,19 +36,23 @@ def launch(
     forked_from: Mapping[str, JSON] | None = None,
 ) -> Run:
     """Make the run's folder and descend from `step`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
     with ExitStack() as folder:
         if store is None:
             store = tempfile.mkdtemp(prefix="edgewise-")
             folder.callback(shutil.rmtree, store, ignore_errors=True)
         manifest = _manifest(recipe, objective, forked_from)
-        with RecordWriter.create(store, slug, manifest) as writer:
+        with RecordWriter.create(store, name, manifest) as writer:
             declare(writer, recipe)
             descend(recipe, objective, writer, states, step, progress or default_progress(), checkpoint_seconds)
         run = Run(Record.open(writer.path), objective)
         # A run without a store lives in a folder that goes with it.
         weakref.finalize(run, folder.pop_all().close)
     return run
+
+
+def slug(*words: str) -> str:
+    """Words as part of the name of a folder."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower())
 
 
 def with_loss(probes: Sequence[Probe]) -> tuple[Probe, ...]:

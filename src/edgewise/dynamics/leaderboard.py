@@ -17,12 +17,14 @@ from edgewise.dynamics.evolve import evolve
 from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.pairing import Process
-from edgewise.dynamics.probes import Distance, GradientNorm, Sharpness
+from edgewise.dynamics.probes import Distance, EffectiveSharpness, GradientNorm, Sharpness
 from edgewise.dynamics.progress import Progress
 from edgewise.dynamics.run import Run
 from edgewise.flows import AnyFlow, CentralFlow, ConstrainedFlow, EdgeFlow, GradientFlow, RodFlow, StableFlow
 from edgewise.foundation import EdgewiseError, SettingError
+from edgewise.linalg import Identity
 from edgewise.methods import AnyMethod, GradientDescent
+from edgewise.objectives import Objective
 
 RUN, MIDPOINT = "run", "midpoint"
 """The names of the discrete run and of its midpoints among the processes of a comparison."""
@@ -195,7 +197,8 @@ def compare_flows(
                 "; ".join(dict.fromkeys(refused.values())).rstrip("."),
                 "Choose another flow or method",
             )
-        probes = [Sharpness(every=every), GradientNorm(), *(Distance(MIDPOINT, name) for name in taking_part)]
+        curvature = EffectiveSharpness if _is_preconditioned(method, objective) else Sharpness
+        probes = [curvature(every=every), GradientNorm(), *(Distance(MIDPOINT, name) for name in taking_part)]
         name = f"flows-{problem.name}"
         run = evolve(processes, seeded, steps, probes, store=store, name=name, seed=seed, progress=progress)
         runs.append(run)
@@ -219,7 +222,9 @@ def score(run: Run, flow: str, seed: int, window: int) -> Score:
     outcome: Outcome | None = run.outcomes.get(flow)
     distances = own["relative_distance"].values
     known = np.flatnonzero(np.isfinite(distances))
-    at_flow = own["sharpness"].values[:, 0]
+    # With a preconditioner it is the effective sharpness that is predicted, and was read.
+    read = "sharpness" if "sharpness" in own else "effective_sharpness"
+    at_flow = own[read].values[:, 0]
     predicted = own["predicted_sharpness"].values
     return Score(
         flow=flow,
@@ -227,7 +232,7 @@ def score(run: Run, flow: str, seed: int, window: int) -> Score:
         distance=float(distances[known[-1]]) if known.size else math.nan,
         loss_error=relative_error(own["predicted_loss"].values, discrete["loss"].values, window),
         sharpness_error=relative_error(
-            np.where(np.isfinite(predicted), predicted, at_flow), middle["sharpness"].values[:, 0], window
+            np.where(np.isfinite(predicted), predicted, at_flow), middle[read].values[:, 0], window
         ),
         cost=float(np.nanmax(own["cost"].values)) / max(taken, 1),
         seconds=run.seconds[flow] / max(taken, 1),
@@ -245,6 +250,12 @@ def relative_error(prediction: Reals, truth: Reals, window: int) -> float:
     kernel = np.full(width, 1.0 / width)
     ours, theirs = (np.convolve(series[both], kernel, mode="valid") for series in (prediction, truth))
     return float(np.mean(np.abs(ours - theirs) / np.abs(theirs)))
+
+
+def _is_preconditioned(method: AnyMethod, objective: Objective) -> bool:
+    w = objective.start
+    fitted = method.on(objective.space)
+    return not isinstance(fitted.preconditioner(w, objective.gradient(w), fitted.init(w)), Identity)
 
 
 def _shown(mean: float, deviation: float, *, percent: bool = False) -> str:

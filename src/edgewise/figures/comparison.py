@@ -78,7 +78,7 @@ def _draw_sharpness(panel: Axes, dataset: xr.Dataset, run: str, midpoint: str, s
     panel.plot(step, critical, color=INK, linestyle="--", linewidth=1.2, zorder=2.5)
     finite = np.concatenate([values[np.isfinite(values)] for values in shown[:2]])
     linear_limits(panel, finite, include=critical[np.isfinite(critical)])
-    panel.set_ylabel("sharpness")
+    panel.set_ylabel(_read(dataset).replace("_", " "))
     formula = str(dataset["critical_curvature"].attrs.get("formula", "critical curvature"))
     handles = [
         Line2D([], [], color=FAINT, linewidth=1.2, alpha=0.6),
@@ -135,7 +135,12 @@ def _steps(dataset: xr.Dataset) -> Reals:
 
 
 def _top(dataset: xr.Dataset, process: str) -> Reals:
-    return np.asarray(dataset["sharpness"].sel(process=process).transpose("step", "rank").values[:, 0])
+    return np.asarray(dataset[_read(dataset)].sel(process=process).transpose("step", "rank").values[:, 0])
+
+
+def _read(dataset: xr.Dataset) -> str:
+    """The curvature that was read: of a method with a preconditioner the effective one."""
+    return "effective_sharpness" if "effective_sharpness" in dataset else "sharpness"
 
 
 def _line(panel: Axes, step: Reals, values: Reals, **style: Any) -> None:
