@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from edgewise.flows import CentralFlow
-from edgewise.flows.edge import Edge, slopes_of
-from edgewise.flows.second_moment import second_moment
-from edgewise.flows.stiff_modes import StiffModes
+from edgewise.flows.central.edge import Edge, slopes_of
+from edgewise.flows.central.second_moment import second_moment
+from edgewise.flows.central.stiff_modes import StiffModes
 from edgewise.foundation import decode, encode
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods import GradientDescent, RMSProp, ScalarRMSProp

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.flows import ConstrainedFlow, Cost
-from edgewise.flows.edge_constraint import read
+from edgewise.flows.constrained.edge_constraint import read
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import Drop, GradientDescent, HeavyBall
 from edgewise.objectives import Objective

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from edgewise.flows.edge import Edge, gram, slopes_of, symmetric, weighed
-from edgewise.flows.second_moment import second_moment
-from edgewise.flows.stiff_modes import StiffModes
+from edgewise.flows.central.edge import Edge, gram, slopes_of, symmetric, weighed
+from edgewise.flows.central.second_moment import second_moment
+from edgewise.flows.central.stiff_modes import StiffModes
 from edgewise.methods import GradientDescent, RMSProp, ScalarRMSProp
 from reference.runs import network
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgewise.flows import Cost, EdgeFlow, RodFlow
-from edgewise.flows.symmetrized import look_at_ends, relaxation, turned
+from edgewise.flows.rods.symmetrized import look_at_ends, relaxation, turned
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import Adam, GradientDescent
 from edgewise.objectives import Objective

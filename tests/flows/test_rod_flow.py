@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgewise.flows import Cost, RodFlow
-from edgewise.flows.symmetrized import look_at_ends
+from edgewise.flows.rods.symmetrized import look_at_ends
 from edgewise.foundation import SettingError, decode, encode
 from edgewise.methods import SAM, Adam, GradientDescent, HeavyBall, Nesterov, RMSProp
 from edgewise.objectives import Objective

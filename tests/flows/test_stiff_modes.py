@@ -5,7 +5,7 @@ import pytest
 import scipy.integrate
 import torch
 
-from edgewise.flows.stiff_modes import StiffModes
+from edgewise.flows.central.stiff_modes import StiffModes
 from reference.matrices import with_spectrum
 
 SPECTRUM = torch.tensor([2.1, 1.6, 0.9, 0.3, 0.0, -0.2]).double()

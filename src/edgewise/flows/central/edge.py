@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from edgewise.flows.central.second_moment import SecondMoment
+from edgewise.flows.central.stiff_modes import StiffModes
 from edgewise.flows.complementarity import Complementarity, complementarity
-from edgewise.flows.second_moment import SecondMoment
-from edgewise.flows.stiff_modes import StiffModes
 from edgewise.foundation import Block, Parameters
 from edgewise.objectives import Point
 

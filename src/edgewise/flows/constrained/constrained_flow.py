@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from edgewise.curvature import TrackerState
+from edgewise.flows.constrained.edge_constraint import EDGE_TRACKER, Reading, project, read
 from edgewise.flows.cost import Cost
-from edgewise.flows.edge_constraint import EDGE_TRACKER, Reading, project, read
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.foundation import Parameters, SettingError
 from edgewise.methods import AnyMethod, GradientDescent

@@ -10,7 +10,7 @@ from torch import Tensor
 from edgewise.curvature import EffectiveHessian, Hessian
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
-from edgewise.flows.symmetrized import (
+from edgewise.flows.rods.symmetrized import (
     Ends,
     lengthened,
     look_at_ends,
@@ -74,8 +74,8 @@ class RodFlow(Flow[RodFlowState]):
     averaged over the rod, applied to its direction, so curvature, growth and turning come out of the same two
     gradients as the motion of the centre, quartic terms included, with no second derivative. A method that is
     linear in gradients splits into even and odd part without approximation, momentum included
-    (`edgewise.flows.symmetrized`); of the squares that adaptive methods average, the odd part 2ḡĝ alternates in
-    sign and is left out.
+    (see `symmetrized`); of the squares that adaptive methods average, the odd part 2ḡĝ alternates in sign and is
+    left out.
 
     A step takes two gradients. At the start, and at every 20th step while hardly anything oscillates, the top
     eigenvector is looked for, since a turning rod cannot see one that rises orthogonally to it. There is one

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from edgewise.curvature import TrackerState
-from edgewise.flows.constrained_flow import require_gradient_descent
+from edgewise.flows.constrained.constrained_flow import require_gradient_descent
+from edgewise.flows.constrained.edge_constraint import EDGE_TRACKER, CriticalModes, Reading, project, read
 from edgewise.flows.cost import Cost
-from edgewise.flows.edge_constraint import EDGE_TRACKER, CriticalModes, Reading, project, read
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.foundation import Parameters
 from edgewise.methods import AnyMethod

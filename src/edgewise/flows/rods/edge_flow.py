@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from edgewise.curvature import Hessian
-from edgewise.flows.constrained_flow import require_gradient_descent
+from edgewise.flows.constrained import require_gradient_descent
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
-from edgewise.flows.symmetrized import (
+from edgewise.flows.rods.symmetrized import (
     Ends,
     lengthened,
     look_at_ends,
@@ -64,7 +64,7 @@ class EdgeFlow(Flow[EdgeFlowState]):
     The centre follows the gradient flow of the symmetrised loss ½[L(c + xu) + L(c − xu)], whose slope holds the
     curvature penalty ½x²∇S; u follows the Rayleigh-quotient flow to the top eigenvector; x grows or
     decays as S is above or below 2/η, by ηS − 2 a step near the edge. These are the even and the odd part of
-    gradient descent, which `edgewise.flows.symmetrized` derives; there is no complementarity problem,
+    gradient descent, which `edgewise.flows.rods.symmetrized` derives; there is no complementarity problem,
     and x oscillates around δ as the run does, in the place of resting there.
 
     A step takes two gradients and a product. At the start, and at every 20th step while hardly anything

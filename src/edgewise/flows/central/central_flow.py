@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from edgewise.curvature import Tracker, TrackerState
+from edgewise.flows.central.edge import Edge, slopes_of
+from edgewise.flows.central.second_moment import SecondMoment, second_moment
+from edgewise.flows.central.stiff_modes import StiffModes, finite
 from edgewise.flows.complementarity import Complementarity, complementarity
 from edgewise.flows.cost import Cost
-from edgewise.flows.edge import Edge, slopes_of
 from edgewise.flows.flow import Flow, Prediction
-from edgewise.flows.second_moment import SecondMoment, second_moment
-from edgewise.flows.stiff_modes import StiffModes, finite
 from edgewise.foundation import FlowError, Parameters, SettingError
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods import AnyMethod
