@@ -184,7 +184,7 @@ SAID: dict[tuple[str, str], tuple[Sequence[object], Callable[[Answer], bool]]] =
     ("flows", "--store"): ((*FLOWS, "--store", "mine"), lambda answer: newest("mine").path.exists()),
     ("flows", "--figure"): (FLOWS[:-1], lambda answer: (newest().path / "flows.png").stat().st_size > 10_000),
     ("flows", "--method"): (
-        (*FLOWS, "--method", "heavy-ball"),
+        ("flows", *TINY[:3], *STEP_SIZE, "--method", "heavy-ball", "--flow", "stable", "--seeds", 1, "--steps", 3),
         lambda answer: newest().recipe.processes["run"] == HeavyBall(0.1, 0.9),
     ),
     ("show", "RUN"): (("show", "latest"), lambda answer: "checksum" in answer.out),

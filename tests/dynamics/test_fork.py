@@ -9,6 +9,7 @@ import torch
 import edgewise as ew
 from edgewise.dynamics import Midpoint, fork
 from edgewise.foundation import RecordError, SettingError
+from edgewise.objectives import Objective
 from reference.runs import bowl, final_point, network
 
 PROCESSES = {"hb": ew.HeavyBall(0.2, 0.8), "mid": Midpoint("hb")}
@@ -60,6 +61,33 @@ def test_a_process_that_had_ended_stays_so_unless_it_is_changed() -> None:
     assert again.dataset.process.values.tolist() == ["calm"]
     mended = fork(run, 21, at=ended + 1, processes={**processes, "wild": ew.GradientDescent(0.05)})
     assert mended.outcomes["wild"].kind == "finished"
+
+
+def test_a_constrained_flow_at_its_edge_goes_on() -> None:
+    """Where it stands now it would not be allowed to start."""
+    eta, slope, force = 0.1, 2.0, 0.04
+    toy = Objective.from_function(
+        lambda w: 0.5 * (2 / eta + slope * w[1]) * w[0] ** 2 - force * w[1], 2, start=torch.tensor([0.01, -0.02])
+    )
+    run = ew.evolve({"flow": ew.ConstrainedFlow(ew.GradientDescent(eta))}, toy, 20)
+    assert run.predicted_variance[0, -1, 0] > 0
+    branch = fork(run, 22, at=20)
+    assert torch.equal(final_point(branch, "flow"), final_point(run.resume(22), "flow"))
+
+
+def test_what_stands_around_another_method_starts_anew() -> None:
+    run = ew.evolve({"m": ew.WeightDecay(ew.GradientDescent(0.1), 0.1)}, bowl(2.0), 4)
+    w = float(final_point(run, "m"))
+    branch = fork(run, 5, processes={"m": ew.WeightDecay(ew.Adam(0.1), 0.1)})
+    assert float(final_point(branch, "m")) == pytest.approx(w - 0.1, abs=1e-6)
+    assert branch.dataset.cost.values[0].tolist() == [0, 1]
+
+
+def test_a_schedule_that_starts_anew_takes_its_flow_along() -> None:
+    run = ew.evolve({"hb": ew.HeavyBall(0.1, 0.5)}, bowl(2.0), 4)
+    drop = ew.GradientDescent(ew.Drop(0.1, 0.05, step=1))
+    branch = fork(run, 7, processes={"hb": drop, "flow": ew.StableFlow(drop)})
+    assert branch.dataset.step_size.values.tolist() == [[0.1, 0.05, 0.05, 0.05]] * 2
 
 
 def test_a_fork_is_resumed_and_forked(tmp_path: Path) -> None:

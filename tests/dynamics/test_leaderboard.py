@@ -61,10 +61,31 @@ def test_a_relative_error_is_one_of_means() -> None:
 
 
 def test_a_flow_that_does_not_describe_the_method_does_not_take_part() -> None:
-    board = ew.compare_flows(PROBLEM, ew.HeavyBall(0.01, 0.9), 4, flows=["gradient", "central"], seeds=[0])
-    assert board.flows == ("gradient",)
-    assert "HeavyBall" in board.refused["central"]
-    assert math.isnan(board.mean("gradient", "distance")[1])  # one seed has no deviation
+    board = ew.compare_flows(
+        PROBLEM, ew.HeavyBall(0.01, 0.9), 4, flows=["gradient", "stable", "central"], seeds=[0]
+    )
+    assert board.flows == ("stable",)
+    assert "HeavyBall" in board.refused["central", 0]
+    assert "stable flow" in board.refused["gradient", 0]
+    assert math.isnan(board.mean("stable", "distance")[1])  # one seed has no deviation
+
+
+def test_a_flow_that_some_starts_refuse_says_of_how_many_it_speaks() -> None:
+    """The constrained flow does not start above the edge."""
+    starts = {seed: _sharpness_at_start(seed) for seed in range(4)}
+    above, below = max(starts, key=starts.__getitem__), min(starts, key=starts.__getitem__)
+    critical = (starts[above] + starts[below]) / 2
+    board = ew.compare_flows(
+        PROBLEM, ew.GradientDescent(2 / critical), 4, flows=["gradient", "constrained"], seeds=[above, below]
+    )
+    assert set(board.refused) == {("constrained", above)}
+    assert board.cells("constrained")[-1] == "1 of 2 seeds"
+    assert board.cells("gradient")[-1] == ""
+
+
+def _sharpness_at_start(seed: int) -> float:
+    objective = chebyshev_mlp(n=12, width=6, seed=seed).objective()
+    return float(ew.eigenpairs(ew.Hessian(objective, objective.start), k=1).values[0])
 
 
 def test_with_a_preconditioner_effective_sharpnesses_are_compared() -> None:

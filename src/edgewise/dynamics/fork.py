@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgewise.dynamics.checkpoint import load
 from edgewise.dynamics.events import Event, NonFinite
 from edgewise.dynamics.launch import check, launch, slug, with_loss
 from edgewise.dynamics.pairing import Process, paired, shaped
 from edgewise.dynamics.probes import Probe
-from edgewise.dynamics.process import ProcessState, advance, begin, begin_at, look
+from edgewise.dynamics.process import ProcessState, advance, begin, begin_at, look, memories
 from edgewise.dynamics.progress import Progress
 from edgewise.dynamics.recipe import Recipe
 from edgewise.dynamics.run import CHECKPOINT_SECONDS, Run
@@ -34,16 +35,17 @@ def fork(
     """Continue a stored run from one of its steps with something changed, as a run of its own.
 
     What is not given stays as it was. The state at `at` is that of the nearest checkpoint before, advanced
-    without reading, so with nothing changed a fork goes on bit for bit like the run.
+    without reading, so with nothing changed the iterates of a fork are bit for bit those of the run. Probes and
+    events start anew: `Diverged`, say, compares with the loss at the fork.
 
     Args:
         run: the run; it is left as it is.
         steps: how many steps the fork shall have in all, counted from the start of the run.
         at: the step at which it branches off; None takes that of the newest checkpoint.
         processes: those of the fork. One with the name and the type of a process of the run goes on with its state
-            (a new step size, say); one with its name and another type starts anew at its point; a new name
-            starts at the point of the run's first process.
-        probes: what to read; it is read as if for the first time.
+            (a new step size, say); one with its name and another type starts anew at its point, its schedule with
+            it; a new name starts at the point of the run's first process.
+        probes: what to read.
         until: what ends a process early.
         objective: what the run descends, if that was made by hand and is not in memory any more.
         store: the folder in which to keep the fork's folder; None keeps it until the `Run` is gone.
@@ -80,7 +82,7 @@ def fork(
             f"Type steps={at + 1000} for a thousand more",
         )
     branch = _states_at(run, old, target, at)
-    states = {name: _branched(old, recipe, name, branch, target) for name in recipe.processes}
+    states = {name: _branched(old, recipe, name, branch, target, at) for name in recipe.processes}
     return launch(
         recipe,
         target,
@@ -121,12 +123,23 @@ def _states_at(run: Run, recipe: Recipe, objective: Objective, at: int) -> dict[
 
 
 def _branched(
-    old: Recipe, recipe: Recipe, name: str, branch: Mapping[str, ProcessState], objective: Objective
+    old: Recipe, recipe: Recipe, name: str, branch: Mapping[str, ProcessState], objective: Objective, at: int
 ) -> ProcessState:
     """The state with which a process of the fork starts; its probes and events know nothing yet."""
     before = branch.get(name, next(iter(branch.values())))
-    anew = begin_at(recipe, name, objective, before.w)
-    if name in branch and type(recipe.processes[name]) is type(old.processes[name]):
+    if name in branch and _alike(recipe.processes[name], old.processes[name]):
+        probes, events = memories(recipe, name, objective)
         outcome = before.outcome if recipe.processes[name] == old.processes[name] else None
-        return replace(before, probes=anew.probes, events=anew.events, outcome=outcome)
-    return replace(anew, start=before.start, time=before.time)
+        return replace(before, probes=probes, events=events, outcome=outcome)
+    return replace(begin_at(recipe, name, objective, before.w), start=before.start, time=before.time, since=at)
+
+
+def _alike(process: Any, other: Any) -> bool:
+    """Whether the state of one is a state of the other: the same type, around the same types."""
+    if type(process) is not type(other):
+        return False
+    inside, there = (
+        (*getattr(one, "methods", ()), *([one.method] if hasattr(one, "method") else []))
+        for one in (process, other)
+    )
+    return len(inside) == len(there) and all(_alike(*pair) for pair in zip(inside, there, strict=True))

@@ -23,21 +23,13 @@ from edgewise.dynamics.run import Run
 from edgewise.flows import AnyFlow, CentralFlow, ConstrainedFlow, EdgeFlow, GradientFlow, RodFlow, StableFlow
 from edgewise.foundation import EdgewiseError, SettingError
 from edgewise.linalg import Identity
-from edgewise.methods import AnyMethod, GradientDescent
+from edgewise.methods import SGD, AnyMethod, GradientDescent
 from edgewise.objectives import Objective
 
 RUN, MIDPOINT = "run", "midpoint"
 """The names of the discrete run and of its midpoints among the processes of a comparison."""
 
-_FLOWS: Mapping[str, Callable[[AnyMethod], AnyFlow]] = {
-    "gradient": lambda method: GradientFlow(method=method),
-    "stable": StableFlow,
-    "central": CentralFlow,
-    "constrained": ConstrainedFlow,
-    "edge": EdgeFlow,
-    "rod": RodFlow,
-}
-FLOWS = tuple(_FLOWS)
+FLOWS = ("gradient", "stable", "central", "constrained", "edge", "rod")
 """The flows that can be compared, by name."""
 
 Reals = NDArray[np.float64]
@@ -55,7 +47,7 @@ class Score:
         loss_error: mean relative error of the predicted loss against the run's, both smoothed.
         sharpness_error: likewise of the sharpness, against that at the midpoints.
         cost: gradient equivalents a step.
-        seconds: a step, on this machine.
+        seconds: a step on this machine, value and gradient at its point aside.
         ended: the step at which it ended before the run did; None if it did not.
     """
 
@@ -80,7 +72,7 @@ class Leaderboard:
         steps: how long each run was.
         window: over how many steps losses and sharpnesses were averaged.
         scores: one a flow and seed.
-        refused: flows that do not describe the method, or not there, with the reason.
+        refused: flows that do not describe the method, or not from that start, with the reason; by flow and seed.
         runs: the runs themselves, one a seed.
     """
 
@@ -89,7 +81,7 @@ class Leaderboard:
     steps: int
     window: int
     scores: tuple[Score, ...]
-    refused: Mapping[str, str]
+    refused: Mapping[tuple[str, int], str]
     runs: tuple[Run, ...]
 
     @property
@@ -99,7 +91,8 @@ class Leaderboard:
 
         def place(name: str) -> tuple[bool, float]:
             ended = any(score.ended is not None for score in self.of(name))
-            return ended, self.mean(name, "distance")[0]
+            distance = self.mean(name, "distance")[0]
+            return ended, math.inf if math.isnan(distance) else distance
 
         return tuple(sorted(names, key=place))
 
@@ -128,6 +121,8 @@ class Leaderboard:
     def cells(self, flow: str) -> tuple[str, ...]:
         """One row of the table as text, without its name."""
         ended = [f"step {score.ended}" for score in self.of(flow) if score.ended is not None]
+        if len(self.of(flow)) < len(self.runs):
+            ended.insert(0, f"{len(self.of(flow))} of {len(self.runs)} seeds")
         return (
             _shown(*self.mean(flow, "distance"), percent=True),
             _shown(*self.mean(flow, "loss_error"), percent=True),
@@ -156,8 +151,7 @@ def compare_flows(
         problem: a named problem; it is built anew for each seed.
         method: the discrete method.
         steps: how many of its steps.
-        flows: names out of `FLOWS`; None takes all, but not the stable flow of gradient descent, which is gradient
-            flow.
+        flows: names out of `FLOWS`; None takes all.
         seeds: of the problem.
         every: the sharpness of every process is read every so many steps.
         window: over how many steps run and prediction are averaged before they are compared; None takes a
@@ -169,7 +163,8 @@ def compare_flows(
         SettingError: if a flow is not known, or none of them describes the method.
     """
     if flows is None:
-        flows = [name for name in FLOWS if name != "stable" or not isinstance(method, GradientDescent)]
+        # The stable flow of gradient descent is gradient flow, which describes nothing else.
+        flows = [name for name in FLOWS if name != ("stable" if _is_plain(method) else "gradient")]
     for name in flows:
         if name not in _FLOWS:
             known = ", ".join(FLOWS)
@@ -177,7 +172,7 @@ def compare_flows(
     window = max(20, steps // 20) if window is None else window
     scores: list[Score] = []
     runs: list[Run] = []
-    refused: dict[str, str] = {}
+    refused: dict[tuple[str, int], str] = {}
     for seed in seeds:
         seeded = replace(problem, seed=seed)
         objective = seeded.objective()
@@ -187,7 +182,7 @@ def compare_flows(
                 flow = _FLOWS[name](method)
                 flow.init(objective, objective.start, seed)
             except EdgewiseError as error:
-                refused[name] = str(error)
+                refused[name, seed] = str(error)
             else:
                 processes[name] = flow
         taking_part = [name for name in processes if name not in (RUN, MIDPOINT)]
@@ -250,6 +245,32 @@ def relative_error(prediction: Reals, truth: Reals, window: int) -> float:
     kernel = np.full(width, 1.0 / width)
     ours, theirs = (np.convolve(series[both], kernel, mode="valid") for series in (prediction, truth))
     return float(np.mean(np.abs(ours - theirs) / np.abs(theirs)))
+
+
+def _gradient_flow(method: AnyMethod) -> GradientFlow:
+    if not _is_plain(method):
+        raise SettingError(
+            f"gradient flow beside {method}",
+            "in the time of its steps that method does not go down the gradient at unit speed",
+            "Compare its stable flow, which does as it does",
+        )
+    return GradientFlow(method=method)
+
+
+_FLOWS: Mapping[str, Callable[[AnyMethod], AnyFlow]] = {
+    "gradient": _gradient_flow,
+    "stable": StableFlow,
+    "central": CentralFlow,
+    "constrained": ConstrainedFlow,
+    "edge": EdgeFlow,
+    "rod": RodFlow,
+}
+
+
+def _is_plain(method: AnyMethod) -> bool:
+    return isinstance(method, GradientDescent) or (
+        isinstance(method, SGD) and not (method.momentum or method.weight_decay)
+    )
 
 
 def _is_preconditioned(method: AnyMethod, objective: Objective) -> bool:

@@ -60,15 +60,17 @@ def observe(
         finite = bool(torch.isfinite(point.value)) and bool(torch.isfinite(point.gradient).all())
     points = [other.point for other in frame.others.values()]
     before = sum(point.products for point in points)
+    elsewhere = 0.0  # products that a probe took at points of its own
     late: dict[int, dict[str, Any]] = {}
     memories = list(state.probes)
     for i, probe in enumerate(recipe.probes):
         if due[i] and (finite or not (probe.products or probe.lag)):
             readings, memories[i] = probe.read(frame, memories[i])
             (late.setdefault(step - probe.lag, {}) if probe.lag else row).update(readings)
+            elsewhere += row.pop("products", 0.0)
     if finite and any(due) and (prediction := frame.prediction) is not None:
         row.update(_predicted(prediction))
-    row["products"] = float(sum(point.products for point in points) - before)
+    row["products"] = sum(point.products for point in points) - before + elsewhere
     writer.append(process, step, row)
     for earlier, readings in late.items():
         if earlier >= 0 and readings:

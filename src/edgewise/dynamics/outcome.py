@@ -13,7 +13,8 @@ class Outcome:
 
     Attributes:
         kind: "finished" (all steps taken), "goal" (an event was reached), "diverged", "non-finite",
-            "failed" (a flow that could not go on), "ended" (a midpoint, with its process) or "interrupted".
+            "failed" (a method or flow that could not go on), "ended" (a midpoint, with its process) or
+            "interrupted".
         step: the step at which it stopped.
         sentence: the reason in words.
     """

@@ -8,7 +8,7 @@ from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.recipe import Recipe
 from edgewise.flows import AnyFlow, Flow
 from edgewise.foundation import ParameterSpace, SettingError
-from edgewise.methods import AnyMethod, Method
+from edgewise.methods import AnyMethod, AtEdgeRatio, Method
 
 Process = AnyMethod | AnyFlow | Midpoint
 """What can be advanced."""
@@ -67,15 +67,19 @@ def check_pairs(recipe: Recipe) -> None:
         SettingError: if so.
     """
     for probe in recipe.probes:
+        if probe.predicted and not isinstance(recipe.processes.get(probe.pair[1]), Flow):
+            raise SettingError(
+                f"{probe}", f"{probe.pair[1]!r} is not a flow, and predicts nothing", "Name the flow second"
+            )
         for name in probe.pair:
             if name not in recipe.processes:
                 raise SettingError(
                     f"{probe}", f"there is no process {name!r}", f"Choose from {', '.join(recipe.processes)}"
                 )
-        clocks = {name: _step_size(recipe.processes, name) for name in probe.pair}
-        if len(set(clocks.values())) > 1:
+        clocks = [_clock(recipe.processes, name) for name in probe.pair]
+        if any(clock != clocks[0] for clock in clocks):
             raise SettingError(
-                f"{probe} of processes whose steps take {' and '.join(map(str, clocks.values()))}",
+                f"{probe} of processes whose steps take {' and '.join(map(str, clocks))}",
                 "at the same step they stand at different times",
                 "Give both the same step size, or let the flow describe that method",
             )
@@ -90,7 +94,13 @@ def _beside(name: str, flow: AnyFlow, methods: Mapping[str, AnyMethod]) -> AnyFl
                 f"Put {{'gd': GradientDescent(0.01)}} beside it, or type {type(flow).__name__}"
                 "(method=GradientDescent(0.01))",
             )
-        return flow.beside(next(iter(methods.values())))
+        flow = flow.beside(next(iter(methods.values())))
+    if isinstance(_innermost(flow.described), AtEdgeRatio):
+        raise SettingError(
+            f"{name}: a flow beside {flow.described}",
+            "its step size follows the curvature at its own iterates, which a flow does not know",
+            "Put the flow beside a method with a step size or a schedule",
+        )
     if methods and flow.described not in methods.values():
         warnings.warn(
             f"{name} describes {flow.described}, which is not among the processes: "
@@ -100,11 +110,19 @@ def _beside(name: str, flow: AnyFlow, methods: Mapping[str, AnyMethod]) -> AnyFl
     return flow
 
 
-def _step_size(processes: Mapping[str, Process], name: str) -> Any:
+def _clock(processes: Mapping[str, Process], name: str) -> Any:
+    """What decides how long the steps of a process are: alike for processes that keep one time."""
     process = processes[name]
     if isinstance(process, Midpoint):
         process = processes[process.of]
-    if isinstance(process, Flow):
-        return process.step_size_at(0)
-    assert isinstance(process, Method)
-    return process.lr if isinstance(process.lr, float | int) else process.lr.at(0)
+    method = process.described if isinstance(process, Flow) else process
+    assert isinstance(method, Method)
+    driven = _innermost(method)
+    return driven if isinstance(driven, AtEdgeRatio) else method.lr
+
+
+def _innermost(method: Any) -> Any:
+    """The first method that drives its own step size, or the one inside all wrappers."""
+    while hasattr(method, "method") and not isinstance(method, AtEdgeRatio):
+        method = method.method
+    return method

@@ -12,7 +12,7 @@ from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
 from edgewise.dynamics.recipe import Recipe
 from edgewise.flows import Flow
-from edgewise.foundation import EdgewiseError, FlowError, Parameters, SettingError, derive_seed
+from edgewise.foundation import EdgewiseError, Parameters, derive_seed
 from edgewise.methods import Method
 from edgewise.objectives import Objective, Point
 
@@ -29,6 +29,8 @@ class ProcessState:
         history: earlier points, latest first.
         inner: the state of the method or flow; None for a midpoint.
         time: accumulated step sizes.
+        since: the step at which it began; 0 but for what a fork has started anew.
+        spent: gradient equivalents that a method's steps have taken.
         probes: what each probe remembers, by its position in the recipe.
         events: what each event remembers, likewise.
         outcome: why it ended; None while it goes on.
@@ -39,6 +41,8 @@ class ProcessState:
     history: tuple[Past, ...]
     inner: Any
     time: float
+    since: int = 0
+    spent: float = 0.0
     probes: tuple[Any, ...]
     events: tuple[Any, ...]
     outcome: Outcome | None = None
@@ -59,17 +63,16 @@ def begin_at(recipe: Recipe, name: str, objective: Objective, w: Parameters) -> 
             inner = process.init(objective, w, derive_seed(recipe.seed, name))
         case _:
             inner = None
-    return ProcessState(
-        w=w,
-        start=w,
-        history=(),
-        inner=inner,
-        time=0.0,
-        probes=tuple(
-            probe.init(objective, derive_seed(recipe.seed, name, type(probe).__name__)) for probe in recipe.probes
-        ),
-        events=tuple(event.init() for event in recipe.until),
+    probes, events = memories(recipe, name, objective)
+    return ProcessState(w=w, start=w, history=(), inner=inner, time=0.0, probes=probes, events=events)
+
+
+def memories(recipe: Recipe, name: str, objective: Objective) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What probes and events of the recipe know of a process before they have seen anything of it."""
+    probes = (
+        probe.init(objective, derive_seed(recipe.seed, name, type(probe).__name__)) for probe in recipe.probes
     )
+    return tuple(probes), tuple(event.init() for event in recipe.until)
 
 
 def look(
@@ -90,14 +93,15 @@ def look(
         if state.outcome is not None or isinstance(process, Midpoint):
             continue
         if isinstance(process, Flow):
+            now = _time_of(recipe, name, states, step)
             point = objective.at(state.w, products=process.products or _products_due(recipe, name, step))
             frames[name] = _frame(
                 step,
                 state,
                 objective,
                 point,
-                step_size=process.step_size_at(step),
-                critical_curvature=process.critical_curvature_at(state.inner, step),
+                step_size=process.step_size_at(now),
+                critical_curvature=process.critical_curvature_at(state.inner, now),
                 cost=process.cost(state.inner).equivalents,
                 precondition=partial(process.preconditioner, point, state.inner),
                 predict=partial(process.predict, objective, point, state.inner),
@@ -107,7 +111,7 @@ def look(
             point = objective.at(state.w, products=_products_due(recipe, name, step))
             try:
                 gradient, inner = process.look(objective, point, state.inner)
-            except SettingError as error:
+            except EdgewiseError as error:
                 states[name] = replace(state, outcome=_failed(step, error))
                 continue
             states[name] = replace(state, inner=inner)
@@ -119,7 +123,7 @@ def look(
                 step_size=process.step_size_at(inner),
                 critical_curvature=process.critical_curvature_at(inner),
                 gradient=gradient,
-                cost=step * process.gradients_per_step(objective),
+                cost=state.spent,
                 precondition=cache(partial(process.preconditioner, state.w, gradient, inner)),
                 seen=process.seen,
                 others=frames,
@@ -158,10 +162,11 @@ def advance(
         case Method():
             assert frame.gradient is not None
             w, inner = process.step(frame.w, frame.gradient, state.inner)
+            state = replace(state, spent=state.spent + process.gradients_per_step(objective))
         case Flow():
             try:
                 w, inner = process.advance(objective, frame.point, state.inner, frame.step_size)
-            except FlowError as error:
+            except EdgewiseError as error:
                 return replace(state, time=frame.time, outcome=_failed(frame.step, error))
         case _:
             return state
@@ -182,6 +187,15 @@ def end_midpoints(recipe: Recipe, step: int, states: Mapping[str, ProcessState])
                 outcome = Outcome("ended", step, f"Ended at step {step}, with {process.of}.")
                 ended[name] = replace(ended[name], outcome=outcome)
     return ended
+
+
+def _time_of(recipe: Recipe, name: str, states: Mapping[str, ProcessState], step: int) -> int:
+    """The step of its method that a flow is at: that of the method beside it, or as many as it has taken."""
+    described = recipe.processes[name].described
+    for other, process in recipe.processes.items():
+        if process == described and states[other].outcome is None:
+            return int(states[other].inner.step)
+    return step - states[name].since
 
 
 def _frame(step: int, state: ProcessState, objective: Objective, point: Point, **seen: Any) -> Frame:

@@ -106,7 +106,10 @@ class Run:
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """What advancing each process took on the clock, readings aside; all sittings of the run together."""
+        """What advancing each process took on the clock, in all sittings of the run together.
+
+        The value and the gradient at its point, which it shares with its probes, are not in it.
+        """
         spent: dict[str, float] = {}
         for event in self.record.events:
             if event.process is not None and event.kind == "seconds":

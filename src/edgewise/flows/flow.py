@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from edgewise.flows.cost import Cost
-from edgewise.foundation import Parameters
+from edgewise.foundation import Parameters, SettingError
 from edgewise.linalg import Preconditioner
 from edgewise.methods import AnyMethod, step_size
 from edgewise.objectives import Objective, Point
@@ -118,7 +118,10 @@ class Flow(ABC, Generic[State]):
 
     def critical_curvature_at(self, state: State, step: int) -> float:
         """Where the described method loses stability at the flow's present state; NaN if that is not known."""
-        critical = self._method().with_step_size(self.step_size_at(step)).critical_curvature
+        try:
+            critical = self._method().with_step_size(self.step_size_at(step)).critical_curvature
+        except SettingError:  # groups of parameters whose schedules differ have no one step size
+            return math.nan
         return math.nan if callable(critical) else critical
 
     def _method(self) -> AnyMethod:

@@ -83,7 +83,7 @@ def flows(
         )
     out = output()
     out.print(_table(board))
-    lines = [(name, f"did not take part: {why}") for name, why in board.refused.items()]
+    lines = [(f"{name}, seed {seed}", f"did not take part: {why}") for (name, seed), why in board.refused.items()]
     for run, seed in zip(board.runs, range(options.seed, options.seed + seeds), strict=True):
         lines.append((f"seed {seed}", shown(run.path)))
         if figure:

@@ -86,4 +86,6 @@ class BatchSharpness(Probe):
             "batch_sharpness_outside": found.outside,
             "batch_sharpness_batches": float(found.batches),
             "batch_edge_ratio": found.value / frame.critical_curvature,
+            # In products of the whole objective, as the run counts them.
+            "products": found.products * self.batch_size / frame.objective.samples,
         }, state

@@ -1,7 +1,7 @@
 """The effective sharpness: the largest eigenvalues of the Hessian in the metric of the method's preconditioner."""
 
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from edgewise.curvature import EffectiveHessian, Hessian, Tracker
 from edgewise.dynamics.frame import Frame, Readings
@@ -36,6 +36,7 @@ class EffectiveSharpness(Probe):
     k: int = 1
     rtol: float = 2e-3
     every: int = 1
+    products: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_every(self.every)

@@ -144,6 +144,7 @@ class PredictedLossRatio(Probe):
     b: str
     window: int = 50
     every: int = 1
+    predicted: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_every(self.every)
@@ -200,6 +201,7 @@ class ModeDisplacement(Probe):
     a: str
     b: str
     every: int = 1
+    predicted: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_every(self.every)

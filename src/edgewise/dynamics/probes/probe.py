@@ -19,6 +19,7 @@ class Probe(ABC):
     Attributes:
         every: the rows of steps that are multiples of this have a reading.
         products: whether it asks the frame's point for Hessian-vector products.
+        predicted: whether it needs the second process of its pair to be a flow.
         history: how many earlier points it needs in the frame.
         lag: how many steps before the frame's its readings belong to (a midpoint is known one step late).
     """
@@ -27,6 +28,7 @@ class Probe(ABC):
 
     every: int
     products: ClassVar[bool] = False
+    predicted: ClassVar[bool] = False
     history: ClassVar[int] = 0
     lag: ClassVar[int] = 0
 
@@ -57,7 +59,8 @@ class Probe(ABC):
             state: what `init` or the previous reading returned.
 
         Returns:
-            The readings by series name, and the next state.
+            The readings by series name, and the next state. `products` among them, a series of every run, adds
+            what was spent at other points than the frame's.
         """
 
     def due(self, step: int) -> bool:
