@@ -10,7 +10,7 @@ import torch
 
 from edgewise.flows import CentralFlow, Cost
 from edgewise.foundation import FlowError, SettingError, decode, encode
-from edgewise.methods import SGD, Drop, GradientDescent, HeavyBall
+from edgewise.methods import SGD, Drop, GradientDescent, HeavyBall, ScalarRMSProp, Warmup
 from edgewise.objectives import Objective
 from reference.runs import bowl, network
 
@@ -335,6 +335,42 @@ def test_below_the_edge_the_sharpness_is_extrapolated_to_the_present():
     prediction = flow.predict(objective, objective.at(w), state)
     assert prediction.sharpness == pytest.approx(2 / ETA + SLOPE * float(w[1]), rel=1e-9)
     assert prediction.variance == ()
+
+
+RISING = {
+    "warmup": Warmup(ETA, 5),
+    "drop": Drop(ETA, ETA / 2, step=4),
+    "jump": Drop(ETA / 2, ETA, step=4),
+    "constant": ETA,
+}
+
+
+@pytest.mark.parametrize("born", [0, 3, 10])
+@pytest.mark.parametrize("lr", RISING.values(), ids=RISING)
+def test_no_schedule_moves_the_predicted_sharpness(lr, born):
+    # The sharpness is 94 % of the largest edge and rises by 2 · ηS; a flow may begin at any step of its method.
+    slope, force = 10.0, 0.2
+    objective, flow = coupled(ETA, [[[slope]]], [force], [0.0, -0.6]), CentralFlow(GradientDescent(lr))
+    w, state = objective.start, flow.init(objective, objective.start, seed=0)
+    for step in range(born, born + 8):
+        w, state = flow.advance(objective, objective.at(w), state, flow.step_size_at(step))
+        predicted = flow.predict(objective, objective.at(w), state)
+        # The first has nothing to extrapolate from.
+        rel = 1e-9 if step > born else 1e-3
+        assert predicted.sharpness == pytest.approx(2 / ETA + slope * float(w[1]), rel=rel)
+        assert state.directions.shape[1] == 0  # and none is taken for critical
+
+
+@pytest.mark.parametrize("method", [GradientDescent, ScalarRMSProp], ids=lambda m: m.__name__)
+def test_on_a_network_a_schedule_does_not_move_the_predicted_sharpness(method):
+    objective = network()
+    flow = CentralFlow(method(Drop(0.05, 0.01, step=4)))
+    w, state = objective.start, flow.init(objective, objective.start, seed=0)
+    for step in range(8):
+        w, state = flow.advance(objective, objective.at(w), state, flow.step_size_at(step))
+        hessian = torch.autograd.functional.hessian(lambda v: sum(c.loss(v) for c in objective.terms.chunks()), w)
+        dense = float(torch.linalg.eigvalsh(hessian)[-1])
+        assert flow.predict(objective, objective.at(w), state).sharpness == pytest.approx(dense, rel=0.05)
 
 
 def test_gradient_descent_has_no_preconditioner_and_its_own_edge():

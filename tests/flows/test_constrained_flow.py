@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.flows import ConstrainedFlow, Cost
+from edgewise.flows import ConstrainedFlow
 from edgewise.flows.constrained.edge_constraint import read
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import Drop, GradientDescent, HeavyBall
@@ -181,27 +181,6 @@ def test_its_state_is_written_down_and_goes_on_bit_for_bit():
         w, state = flow.advance(objective, objective.at(w), state, 0.02)
         assert torch.equal(w, later)
     assert flow.cost(state) == flow.cost(states[-1][1])
-
-
-def test_its_cost_is_what_it_asked_for():
-    objective = minimal(20.0, start=(0.0, -0.01))
-    flow = ConstrainedFlow(GradientDescent(0.1))
-    asked = Cost()
-    original, at = Objective.at, []
-
-    def watched(self, w, *, products=True):
-        at.append(original(self, w, products=products))
-        return at[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Objective, "at", watched)
-        state = flow.init(objective, objective.start, seed=0)
-        w = objective.start
-        for _ in range(10):
-            w, state = flow.advance(objective, original(objective, w), state, 0.1)
-    for point in at:
-        asked = asked + Cost(gradients=1, products=point.products, thirds=point.third_products)
-    assert flow.cost(state) == asked
 
 
 def test_the_gradients_of_the_curvature_are_orthogonal_to_the_critical_modes():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.flows import Cost, EdgeFlow, RodFlow
+from edgewise.flows import EdgeFlow, RodFlow
 from edgewise.flows.rods.symmetrized import look_at_ends, relaxation, turned
 from edgewise.foundation import FlowError, SettingError, decode, encode
 from edgewise.methods import Adam, GradientDescent
@@ -115,13 +115,6 @@ def test_the_centre_relaxes_along_the_oscillation_as_the_gradient_flow_does():
     assert float(w[0]) == pytest.approx(math.exp(-2.0), rel=1e-4)
     assert float(w[1]) == pytest.approx(1 - ETA, rel=1e-4)
     assert relaxation(2.0) == pytest.approx(1 - math.exp(-2.0))
-
-
-def test_a_step_costs_two_gradients_and_a_product():
-    objective = minimal(2 / ETA, S1, G, start=(0.0, 0.0))
-    flow = EdgeFlow(GradientDescent(ETA))
-    (_, first), *_, (_, last) = follow(flow, objective, 7)
-    assert flow.cost(last) == flow.cost(first) + Cost(gradients=14, products=7)
 
 
 def test_an_oscillation_that_overflows_ends_it():

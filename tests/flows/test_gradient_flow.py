@@ -72,23 +72,6 @@ def test_it_takes_many_times_fewer_gradients_than_steps_of_one_over_the_sharpnes
     assert 4 * cost(GradientFlow(integrator=integrator)).equivalents < 4 * 4 * 200
 
 
-def test_every_gradient_and_product_is_counted() -> None:
-    calls = []
-
-    def counted(w: Tensor) -> Tensor:
-        calls.append(1)
-        return (RATES * w**2).sum() / 2
-
-    objective = Objective.from_function(counted, 5, start=torch.ones(5))
-    point = objective.at(objective.start)
-    calls.clear()
-    flow = GradientFlow(integrator=RKC2())
-    state = flow.init(objective, objective.start, seed=0)
-    for _ in range(20):
-        _, state = flow.advance(objective, point, state, 0.1)
-    assert flow.cost(state).gradients == len(calls)  # products share the graphs of gradients
-
-
 @pytest.mark.parametrize("integrator", [RK4(), RKC2(), RKC3(), ROCK4()], ids=lambda i: type(i).__name__)
 def test_a_stored_state_goes_on_bit_for_bit(integrator: Integrator) -> None:
     flow, objective = GradientFlow(integrator=integrator), quartic()

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 from edgewise.flows import LimitingFlow
 from edgewise.flows.limiting_flow import _across
 from edgewise.foundation import FlowError, SettingError, decode, encode
-from edgewise.methods import GradientDescent, NormalizedGD, SqrtLossGD
+from edgewise.methods import Drop, GradientDescent, NormalizedGD, SqrtLossGD
 from edgewise.objectives import Objective
 from reference.edges import descend, follow
 from reference.matrices import with_spectrum
@@ -141,6 +141,17 @@ def test_its_predictions_are_those_of_the_symmetric_oscillation(method, length):
     assert prediction.gradient_norm == pytest.approx(5 * delta, rel=1e-3)
     one_step = descend(method(lr), valley([2.0, delta]), 1)
     assert one_step[1, 1] == pytest.approx(-delta, rel=1e-2)
+
+
+def test_after_a_drop_it_oscillates_with_the_step_that_was_taken():
+    objective, flow = valley([2.0, 0.0]), LimitingFlow(NormalizedGD(Drop(0.1, 0.01, step=5)))
+    predicted = [flow.predict(objective, objective.at(w), state) for w, state in follow(flow, objective, 8)]
+    assert [one.variance for one in predicted] == [
+        (),
+        *[pytest.approx((0.0025,))] * 5,
+        *[pytest.approx((2.5e-5,))] * 3,
+    ]
+    assert predicted[-1].gradient_norm == pytest.approx(0.005 * predicted[-1].sharpness, rel=1e-3)
 
 
 def test_what_has_no_manifold_in_reach_is_refused():

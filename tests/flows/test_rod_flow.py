@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from edgewise.flows import Cost, RodFlow
+from edgewise.flows import RodFlow
 from edgewise.flows.rods.symmetrized import look_at_ends
 from edgewise.foundation import SettingError, decode, encode
 from edgewise.methods import SAM, Adam, GradientDescent, HeavyBall, Nesterov, RMSProp
@@ -115,13 +115,6 @@ def test_the_edge_of_an_adaptive_method_is_met_in_its_metric():
     P = flow.preconditioner(objective.at(w), state).entries
     assert state.curvature == pytest.approx(float((curvatures / P).max()), rel=2e-2)
     assert flow.critical_curvature_at(state, 60) == method.critical_curvature
-
-
-def test_a_step_costs_two_gradients():
-    objective = network()
-    flow = RodFlow(HeavyBall(0.05, 0.9))
-    (_, first), *_, (_, last) = follow(flow, objective, 7)
-    assert flow.cost(last) == flow.cost(first) + Cost(gradients=14)
 
 
 def test_what_it_does_not_describe_is_refused():

@@ -161,15 +161,13 @@ def test_it_knows_its_preconditioner() -> None:
     assert plain.preconditioner(point, plain.init(objective, objective.start, 0)) is None
 
 
-def test_it_predicts_and_counts() -> None:
+def test_it_predicts_what_is_at_its_point() -> None:
     objective = valley()
     flow = StableFlow(SAM(0.01, 0.05))
     state = flow.init(objective, objective.start, 0)
     point = objective.at(objective.start)
     assert flow.predict(objective, point, state).loss == float(point.value)
     assert flow.predict(objective, point, state).gradient_norm == float(point.gradient.norm())
-    _, state = flow.advance(objective, point, state, 0.01)
-    assert flow.cost(state).gradients % 2 == 0
     assert flow.described == SAM(0.01, 0.05)
 
 

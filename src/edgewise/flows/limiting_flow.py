@@ -32,12 +32,14 @@ class LimitingFlowState:
     Attributes:
         tracker: of the top two eigenpairs.
         sharpness: λ₁, measured a step ago; None before the first step.
+        step_size: η of that step, which the oscillation is as long as.
         landed: whether it is on the manifold of minimisers.
         spent: the cost so far.
     """
 
     tracker: TrackerState
     sharpness: float | None
+    step_size: float | None
     landed: bool
     spent: Cost
 
@@ -63,8 +65,8 @@ class LimitingFlow(Flow[LimitingFlowState]):
     range is formed. The first step comes down from the start by the gradient flow, however far; the run's
     way down is not followed.
 
-    A step costs one third-order product and two or three eigenvector products, and for returning one to three
-    gradients with at most 60 products each; coming down costs what the gradient flow takes.
+    A step costs a gradient, one third-order product and two or three eigenvector products, and for returning one
+    to three gradients with at most 60 products each; coming down costs what the gradient flow takes.
 
     Args:
         method: `NormalizedGD(lr)` or `SqrtLossGD(lr)`.
@@ -94,7 +96,7 @@ class LimitingFlow(Flow[LimitingFlowState]):
     def init(self, objective: Objective, w: Parameters, seed: int) -> LimitingFlowState:
         """At `w`, wherever that is; the first step comes down to the manifold."""
         tracker = _TRACKER.init(seed)
-        return LimitingFlowState(tracker=tracker, sharpness=None, landed=False, spent=Cost())
+        return LimitingFlowState(tracker=tracker, sharpness=None, step_size=None, landed=False, spent=Cost())
 
     def advance(
         self, objective: Objective, point: Point, state: LimitingFlowState, step_size: float
@@ -107,7 +109,7 @@ class LimitingFlow(Flow[LimitingFlowState]):
         spent, tracker = state.spent, state.tracker
         if not state.landed:
             w, cost = _land(objective, point.w, step_size, tracker)
-            point, spent = objective.at(w), spent + cost + Cost(gradients=1)
+            point, spent = objective.at(w), spent + cost
         pairs, tracker = _TRACKER.read(Hessian.at(point), tracker)
         sharpness, u = float(pairs.values[0]), pairs.vectors[:, 0].contiguous()
         if not sharpness > 0:
@@ -123,8 +125,9 @@ class LimitingFlow(Flow[LimitingFlowState]):
         return w, LimitingFlowState(
             tracker=tracker,
             sharpness=sharpness,
+            step_size=step_size,
             landed=True,
-            spent=spent + cost + Cost(products=pairs.products, thirds=1),
+            spent=spent + cost + Cost(gradients=1, products=pairs.products, thirds=1),
         )
 
     def predict(self, objective: Objective, point: Point, state: LimitingFlowState) -> Prediction:
@@ -134,9 +137,9 @@ class LimitingFlow(Flow[LimitingFlowState]):
         consecutive amplitudes is fixed; a lopsided oscillation has up to twice the mean loss.
         """
         loss, norm = float(point.value), float(point.gradient.norm())
-        if state.sharpness is None:
+        if state.sharpness is None or state.step_size is None:
             return Prediction(loss=loss, gradient_norm=norm)
-        eta = self.step_size_at(0)
+        eta = state.step_size
         squared = eta**2 / 4 if isinstance(self.method, NormalizedGD) else eta**2 * state.sharpness / 8
         return Prediction(
             loss=loss + 0.5 * state.sharpness * squared,

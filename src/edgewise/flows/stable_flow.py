@@ -1,6 +1,6 @@
 """Stable flow: the flow of any method, without its oscillation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import ClassVar, final
 
@@ -11,7 +11,7 @@ from edgewise.flows.drift import Along, Ascended, Decayed, Drift, Moments, Norma
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.gradient_flow import require_tolerances
 from edgewise.flows.integrators import RKC3, Integrator, Place, Stride, VectorField, begin, march, resume
-from edgewise.foundation import Parameters, SettingError, Vector
+from edgewise.foundation import FlowError, Parameters, SettingError, Vector
 from edgewise.linalg import PositiveDiagonal, Preconditioner
 from edgewise.methods import (
     SAM,
@@ -31,6 +31,9 @@ from edgewise.methods import (
     WeightDecay,
 )
 from edgewise.objectives import Objective, Point
+
+# Gradients that one step of the method may cost; the stiffest that are worth it take tens.
+_MOST = 1000
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -114,18 +117,31 @@ class StableFlow(Flow[StableFlowState]):
         step_size = self.step_size_at(0)
         vector_field = DriftField(objective, drift(self.method), step_size)
         stride = begin(vector_field, vector_field.start(w), self.integrator, self.rtol, seed)
+        stride = replace(stride, cost=stride.cost + Cost(gradients=1))  # of what is averaged
         return StableFlowState(time=0.0, step_size=step_size, stride=stride)
 
     def advance(
         self, objective: Objective, point: Point, state: StableFlowState, step_size: float
     ) -> tuple[Parameters, StableFlowState]:
-        """The flow a time η later; where η changes and a memory is counted in steps, the stride starts anew."""
+        """The flow a time η later; where η changes and a memory is counted in steps, the stride starts anew.
+
+        Raises:
+            FlowError: if that takes more gradients than any description of one step is worth.
+        """
         vector_field, stride = DriftField(objective, drift(self.method), step_size), state.stride
         if step_size != state.step_size and vector_field.drift.remembers:
             stride = resume(vector_field, stride, state.time)
         time = state.time + step_size
+        paid = stride.cost.gradients
         while stride.end < time:
             stride = march(vector_field, stride, self.integrator, self.rtol, self.atol)
+            if stride.cost.gradients - paid > _MOST:
+                raise FlowError(
+                    f"{self} at time {stride.end:.6g}",
+                    f"one step of the method takes it more than {_MOST} gradients: where a second moment is "
+                    "hardly filled, the flow is as stiff as the smallest gradient makes it",
+                    "Type RodFlow(method), a smaller beta2, or fork the run once it has warmed up",
+                )
         w = stride.at(time)[: objective.size].clone()
         return w, StableFlowState(time=time, step_size=step_size, stride=stride)
 

@@ -48,6 +48,7 @@ class CentralFlowState:
         metric: the diagonal of P = (√ν + ε)/η that the directions refer to.
         directions: U, the critical directions as columns, with Uᵀ P U = I; none below the edge.
         oscillation: X with its residuals; the covariance of the oscillation is Σ = U X Uᵀ.
+        step_size: η of the last step, which the edge ratios are to; None before the first.
         edge_ratios: of the followed modes when they were last read, descending.
         edge_ratio: the largest at the present time, extrapolated from there; None before the first reading.
         cost: what was asked of the objective so far.
@@ -59,6 +60,7 @@ class CentralFlowState:
     metric: Float[Tensor, "moments"]
     directions: Float[Tensor, "params k"]
     oscillation: Complementarity
+    step_size: float | None
     edge_ratios: tuple[float, ...]
     edge_ratio: float | None
     cost: Cost
@@ -144,6 +146,7 @@ class CentralFlow(Flow[CentralFlowState]):
             metric=moment.metric(nu, self.step_size_at(0)),
             directions=w.new_empty(w.shape[0], 0),
             oscillation=complementarity(nothing, nothing.reshape(0, 0, 0, 0)),
+            step_size=None,
             edge_ratios=(),
             edge_ratio=None,
             cost=Cost(gradients=int(asks)),
@@ -173,9 +176,9 @@ class CentralFlow(Flow[CentralFlowState]):
         forces = (state.metric[:, None] * U).double()
         swing = 4 * float(((forces.T @ forces).cpu() * X).sum())
         sharpness = None
-        if state.edge_ratio is not None:
+        if state.edge_ratio is not None and state.step_size is not None:
             # The ratio is to the edge of the step that was taken; a schedule may have moved it since.
-            sharpness = state.edge_ratio * self.critical_curvature_at(state, state.step - 1)
+            sharpness = state.edge_ratio * self._critical_curvature(state, state.step_size)
         return Prediction(
             loss=float(point.value) + float(X.trace()),
             gradient_norm=math.sqrt(float(point.gradient.double().square().sum()) + swing),
@@ -191,8 +194,7 @@ class CentralFlow(Flow[CentralFlowState]):
 
     def critical_curvature_at(self, state: CentralFlowState, step: int) -> float:
         """2/η; for scalar RMSProp, whose one number is part of the curvature's scale, 2(√ν + ε)/η."""
-        eta, moment = self.step_size_at(step), self._moment
-        return 2.0 / eta if moment.by_parameter else 2.0 * float(moment.metric(state.second_moment, eta))
+        return self._critical_curvature(state, self.step_size_at(step))
 
     def cost(self, state: CentralFlowState) -> Cost:
         """What was asked of the objective so far; the gradient at a shared point counts too."""
@@ -202,6 +204,10 @@ class CentralFlow(Flow[CentralFlowState]):
     def _moment(self) -> SecondMoment:
         return second_moment(self.method)
 
+    def _critical_curvature(self, state: CentralFlowState, eta: float) -> float:
+        moment = self._moment
+        return 2.0 / eta if moment.by_parameter else 2.0 * float(moment.metric(state.second_moment, eta))
+
     def _substep(
         self, objective: Objective, point: Point, state: CentralFlowState, eta: float, time: float
     ) -> tuple[Parameters, CentralFlowState, float]:
@@ -210,7 +216,7 @@ class CentralFlow(Flow[CentralFlowState]):
         gradient, metric = finite(point.gradient), moment.metric(nu, eta)
         stiff, tracker, products = StiffModes.read(point, metric, state.tracker, _FOLLOWING)
         ratios = tuple((stiff.curvatures / 2).tolist())
-        rises = _rises(ratios, state.edge_ratios)
+        rises = _rises(ratios, state.edge_ratios, eta / (state.step_size or eta))
         k = self._critical(ratios, rises)
         directions = stiff.directions[:, :k]
         slopes = slopes_of(directions, point)
@@ -237,6 +243,7 @@ class CentralFlow(Flow[CentralFlowState]):
             metric=metric,
             directions=directions,
             oscillation=oscillation,
+            step_size=eta,
             edge_ratios=ratios,
             edge_ratio=1.0 - float(torch.linalg.eigvalsh(oscillation.slack)[0]) / 2 if k else ratios[0] + rises[0],
             cost=state.cost + Cost(gradients=1 + attempt, products=products, thirds=k * (k + 1) // 2),
@@ -256,7 +263,11 @@ class CentralFlow(Flow[CentralFlowState]):
         return k
 
 
-def _rises(ratios: tuple[float, ...], before: tuple[float, ...]) -> tuple[float, ...]:
-    """How far each mode has risen since the last reading, by rank; not at all where there was none."""
-    known = min(len(ratios), len(before))
-    return tuple(ratios[i] - before[i] if i < known else 0.0 for i in range(len(ratios)))
+def _rises(ratios: tuple[float, ...], before: tuple[float, ...], lengthening: float) -> tuple[float, ...]:
+    """How far each mode rises if it goes on as since the last reading, by rank; not at all where there was none.
+
+    Where η has become `lengthening` times as long, the same curvature is that much nearer to the edge, and a step
+    goes that much further.
+    """
+    rises = [lengthening * (now - lengthening * then) for now, then in zip(ratios, before, strict=False)]
+    return (*rises, *(0.0 for _ in ratios[len(rises) :]))

@@ -24,6 +24,7 @@ class ConstrainedFlowState:
 
     Attributes:
         tracker: of the modes near the edge.
+        gradient: ∇L, which the coming step takes.
         sharpness: S = λ₁.
         values: λᵢ of the critical modes, those within 2.5 % of the edge, largest first.
         vectors: uᵢ, as columns.
@@ -34,6 +35,7 @@ class ConstrainedFlowState:
     """
 
     tracker: TrackerState
+    gradient: Tensor
     sharpness: float
     values: Tensor
     vectors: Tensor
@@ -117,7 +119,7 @@ class ConstrainedFlow(Flow[ConstrainedFlowState]):
         Raises:
             FlowError: if there is no point of M nearby.
         """
-        w = point.w.add(point.gradient, alpha=-step_size)
+        w = point.w.add(state.gradient, alpha=-step_size)
         w, reading = project(objective, w, step_size, state.tracker)
         return w, _known(reading, step_size, state.spent + reading.cost)
 
@@ -153,6 +155,7 @@ def _known(reading: Reading, step_size: float, spent: Cost) -> ConstrainedFlowSt
     modes, gradient = reading.modes, reading.point.gradient
     return ConstrainedFlowState(
         tracker=reading.tracker,
+        gradient=gradient,
         sharpness=modes.top,
         values=modes.values,
         vectors=modes.vectors,

@@ -67,11 +67,11 @@ class EdgeFlow(Flow[EdgeFlowState]):
     gradient descent, which `edgewise.flows.rods.symmetrized` derives; there is no complementarity problem,
     and x oscillates around δ as the run does, in the place of resting there.
 
-    A step takes two gradients and a product. At the start, and at every 20th step while hardly anything
-    oscillates, the top eigenvector is looked for, since the flow of u cannot see one that rises orthogonally to
-    it. The oscillation is along one direction: a second critical mode is left in the centre, which then
-    oscillates in it as gradient descent does. Along u the centre takes 1 − e^{−ηS} in the place of ηS, and else
-    plain steps of η.
+    A step takes a gradient at each end, and one with a product at the centre. At the start, and at every 20th
+    step while hardly anything oscillates, the top eigenvector is looked for, since the flow of u cannot see one
+    that rises orthogonally to it. The oscillation is along one direction: a second critical mode is left in the
+    centre, which then oscillates in it as gradient descent does. Along u the centre takes 1 − e^{−ηS} in the
+    place of ηS, and else plain steps of η.
 
     Args:
         method: `GradientDescent(lr)`.
@@ -121,10 +121,10 @@ class EdgeFlow(Flow[EdgeFlowState]):
         Raises:
             FlowError: if the oscillation grew until the loss overflowed.
         """
-        u, gradient, spent = state.u, state.ends.mean, state.spent + Cost(gradients=2, products=1)
+        u, gradient, spent = state.u, state.ends.mean, state.spent + Cost(gradients=3, products=1)
         if state.step and search_is_due(state.step, state.x, state.smallest):
             pairs = eigenpairs(Hessian.at(point), k=1, rtol=1e-2, seed=state.seed, start=u[:, None])
-            u, spent = pairs.vectors[:, 0].contiguous(), spent + Cost(gradients=1, products=pairs.products)
+            u, spent = pairs.vectors[:, 0].contiguous(), spent + Cost(products=pairs.products)
         product = point.hvp(u)
         curvature = torch.dot(u, product)
         S = float(curvature)
