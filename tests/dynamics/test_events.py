@@ -52,6 +52,11 @@ def test_divergence_is_relative_to_the_first_loss() -> None:
     assert watch(ew.Diverged(10.0), losses(-1.0, 11.0)) is not None
 
 
+def test_a_start_without_a_loss_is_nothing_to_diverge_from() -> None:
+    assert watch(ew.Diverged(10.0), losses(0.0, 1e-20, 1e-9, 5e-9)) is None
+    assert watch(ew.Diverged(10.0), losses(0.0, 1e-9, 2e-8)) is not None
+
+
 def test_goals() -> None:
     outcome = watch(ew.LossBelow(0.5), losses(1.0, 0.5, 0.4))
     assert str(outcome) == "Stopped at step 2: the loss is below 0.5."

@@ -1,5 +1,7 @@
 """Methods, midpoints and flows side by side: one clock, pairs, and processes that end alone."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +11,11 @@ import torch
 
 import edgewise as ew
 from edgewise.dynamics import Midpoint, PredictedLossRatio
+from edgewise.dynamics.launch import objective_of
 from edgewise.dynamics.pairing import paired
 from edgewise.dynamics.probes import Distance, EigenspaceAlignment
 from edgewise.flows import AnyFlow, Cost, Flow, Prediction
-from edgewise.foundation import FlowError, Parameters, SettingError
+from edgewise.foundation import EdgewiseError, FlowError, Parameters, SettingError
 from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
 from reference.runs import assert_same_run, bowl, final_point, network
@@ -148,7 +151,8 @@ def test_a_process_that_diverges_ends_alone() -> None:
 
 
 def test_a_flow_that_fails_ends_alone_and_says_why() -> None:
-    run = ew.evolve({"gd": ew.GradientDescent(0.1), "euler": Euler(fails_at=3)}, bowl(1.0), 6, PAIRS)
+    with pytest.warns(UserWarning, match="euler: Stopped at step 3"):
+        run = ew.evolve({"gd": ew.GradientDescent(0.1), "euler": Euler(fails_at=3)}, bowl(1.0), 6, PAIRS)
     outcome = run.outcomes["euler"]
     assert (outcome.kind, outcome.step) == ("failed", 3)
     assert str(outcome) == "Stopped at step 3: this flow: it was told to fail. Leave fails_at out."
@@ -158,7 +162,8 @@ def test_a_flow_that_fails_ends_alone_and_says_why() -> None:
 
 def test_a_method_that_cannot_look_ends_alone() -> None:
     processes = {"gd": ew.GradientDescent(0.1), "root": ew.SqrtLossGD(0.1, minimum=0.2), "mid": Midpoint("root")}
-    run = ew.evolve(processes, bowl(1.0), 20)
+    with pytest.warns(UserWarning, match="root: Stopped at step"):
+        run = ew.evolve(processes, bowl(1.0), 20)
     outcome = run.outcomes["root"]
     assert outcome.kind == "failed"
     assert 0 < outcome.step < 20
@@ -224,6 +229,42 @@ def test_a_flow_of_a_method_that_is_not_there_is_warned_of() -> None:
 def test_a_window_holds_something() -> None:
     with pytest.raises(SettingError, match="window=0: a mean is over something"):
         PredictedLossRatio("a", "b", window=0)
+
+
+def test_gradient_flow_beside_what_it_does_not_describe_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"flow: GradientFlow beside HeavyBall\(.*\), which does more"):
+        ew.evolve({"hb": ew.HeavyBall(0.1, 0.5), "flow": ew.GradientFlow()}, bowl(1.0), 1)
+
+
+def test_what_is_neither_objective_nor_probe_nor_event_is_refused() -> None:
+    with pytest.raises(SettingError, match="an objective of type Linear: there is nothing in it to descend"):
+        objective_of(torch.nn.Linear(1, 1))
+    with pytest.raises(SettingError, match="a process named 3: a name is a string"):
+        paired({3: ew.GradientDescent(0.1)})
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("probes=[ew.Sharpness]", "among the probes: it is none. Type a value, such as Sharpness()."),
+        ("until=[ew.Diverged]", "in until: it is not an event. Type a value, such as Diverged()."),
+    ],
+)
+def test_a_class_in_the_place_of_a_value_is_refused(words: str, sentence: str) -> None:
+    """In a process of its own, where no type checker is quicker."""
+    program = (
+        "import edgewise as ew\n"
+        "bowl = ew.Objective.from_function(lambda w: (w**2).sum(), 2)\n"
+        f"ew.evolve(ew.GradientDescent(0.1), bowl, 3, {words})\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert sentence in answer.stderr
+
+
+def test_batches_that_there_are_not_are_refused_at_once() -> None:
+    with pytest.raises(EdgewiseError, match="100"):
+        ew.evolve(ew.SGD(0.1, 100), network(), 3)
 
 
 def test_what_is_no_process_is_refused() -> None:

@@ -206,7 +206,7 @@ def test_sgd_is_pickier_about_minima_than_gradient_descent():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"batch_size": 0}, r"batch_size=0: a batch has at least one sample.*batch_size=None"),
+        ({"batch_size": 0}, r"batch_size=0: a batch has a whole number of samples, at least one.*batch_size=None"),
         ({"momentum": 1.0}, r"momentum=1\.0: .*unless 0 ≤ momentum < 1"),
         ({"dampening": 1.0}, r"dampening=1\.0: the velocity takes up the share"),
         ({"weight_decay": -0.1}, r"weight_decay=-0\.1: weight decay is finite and not negative"),

@@ -27,12 +27,14 @@ class Diagnosis:
         forecast: for a run that is still sharpening at its end.
         evidence: what it rests on.
         formula: the critical curvature in words or symbols, such as `2/η`.
+        measured: what was measured, `sharpness` or `effective sharpness`.
     """
 
     phases: tuple[Phase, ...]
     forecast: Forecast | None
     evidence: Evidence
     formula: str
+    measured: str = "sharpness"
 
     @property
     def state(self) -> Kind:
@@ -50,7 +52,8 @@ class Diagnosis:
         return next((phase.edge_ratio for phase in reversed(self.phases) if phase.kind == "edge"), None)
 
     def __str__(self) -> str:
-        return describe(self.phases, self.forecast, self.evidence, self.formula)
+        text = describe(self.phases, self.forecast, self.evidence, self.formula)
+        return text.replace("sharpness", self.measured)
 
 
 def diagnose(
@@ -61,6 +64,7 @@ def diagnose(
     *,
     bounds: ArrayLike | None = None,
     formula: str = "the critical curvature",
+    measured: str = "sharpness",
 ) -> Diagnosis:
     """What a run did: sharpening, edge, catapult, divergence, or "cannot tell".
 
@@ -78,6 +82,7 @@ def diagnose(
         bounds: error bounds of the sharpness, if known. A reading whose bound is wider than its
             distance to the edge, and than 5 % of the critical curvature, is set aside.
         formula: the critical curvature in words or symbols, for the sentence.
+        measured: what `sharpness` holds, for the sentence; "effective sharpness" of a preconditioned method.
 
     Raises:
         SettingError: if the series do not fit together.
@@ -106,4 +111,5 @@ def diagnose(
             non_finite_step=divergence.non_finite_step if divergence else None,
         ),
         formula=formula,
+        measured=measured,
     )

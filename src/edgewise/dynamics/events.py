@@ -14,6 +14,9 @@ from edgewise.dynamics.frame import Readings
 from edgewise.dynamics.outcome import Outcome
 from edgewise.foundation import SettingError
 
+# A loss this small is rounding, whatever its scale.
+_FITTED = 1e-12
+
 
 class Event(ABC):
     """A reason to stop.
@@ -56,7 +59,8 @@ class NonFinite(Event):
 class Diverged(Event):
     """The loss is `factor` times what it was at the start.
 
-    Catapults multiply the loss by tens before it falls again; a factor of ten thousand is beyond them.
+    Catapults multiply the loss by tens before it falls again; a factor of ten thousand is beyond them. A start on
+    the manifold of minimisers has no loss to compare with: there the first loss above 1e-12 counts.
     """
 
     factor: float = 1e4
@@ -73,8 +77,10 @@ class Diverged(Event):
         loss = _number(readings, "loss")
         if loss is None:
             return None, state
+        if state is None and abs(loss) <= _FITTED:
+            return None, None
         first = loss if state is None else state
-        if not loss > self.factor * max(abs(first), 1e-300):
+        if not loss > self.factor * abs(first):
             return None, first
         times = f"{loss:.3g}, more than {self.factor:g} times its start"
         return Outcome("diverged", step, f"Stopped at step {step}: diverged, the loss is {times}."), first

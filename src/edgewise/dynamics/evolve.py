@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgewise.dynamics.events import Diverged, Event, NonFinite
-from edgewise.dynamics.launch import check, launch, slug, with_loss
+from edgewise.dynamics.launch import check, launch, objective_of, slug, with_loss
 from edgewise.dynamics.pairing import Process, paired, shaped
 from edgewise.dynamics.probes import Probe
 from edgewise.dynamics.process import begin
@@ -72,7 +72,7 @@ def evolve(
         seed=seed,
     )
     check(recipe)
-    objective = problem.objective() if isinstance(problem, Problem) else problem
+    objective = objective_of(problem)
     recipe = replace(recipe, processes=shaped(recipe.processes, objective.space))
     return launch(
         recipe,

@@ -7,26 +7,26 @@ from typing import Any
 
 from edgewise.dynamics.checkpoint import load
 from edgewise.dynamics.events import Event, NonFinite
-from edgewise.dynamics.launch import check, launch, slug, with_loss
+from edgewise.dynamics.launch import check, launch, objective_of, slug, with_loss
 from edgewise.dynamics.pairing import Process, paired, shaped
 from edgewise.dynamics.probes import Probe
 from edgewise.dynamics.process import ProcessState, advance, begin, begin_at, look, memories
 from edgewise.dynamics.progress import Progress
-from edgewise.dynamics.recipe import Recipe
-from edgewise.dynamics.run import CHECKPOINT_SECONDS, Run
+from edgewise.dynamics.recipe import Problem, Recipe
+from edgewise.dynamics.run import CHECKPOINT_SECONDS, Run, open_run
 from edgewise.foundation import SettingError
 from edgewise.objectives import Objective
 
 
 def fork(
-    run: Run,
+    run: Run | str | Path,
     steps: int,
     *,
     at: int | None = None,
     processes: Mapping[str, Process] | None = None,
     probes: Sequence[Probe] | None = None,
     until: Sequence[Event] | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Problem | None = None,
     store: str | Path | None = None,
     name: str | None = None,
     progress: Progress | None = None,
@@ -39,7 +39,7 @@ def fork(
     events start anew: `Diverged`, say, compares with the loss at the fork.
 
     Args:
-        run: the run; it is left as it is.
+        run: the run, or its folder; it is left as it is.
         steps: how many steps the fork shall have in all, counted from the start of the run.
         at: the step at which it branches off; None takes that of the newest checkpoint.
         processes: those of the fork. One with the name and the type of a process of the run goes on with its state
@@ -65,7 +65,8 @@ def fork(
         >>> slower.dataset.step.values.tolist()
         [4, 5, 6, 7, 8, 9, 10, 11, 12]
     """
-    old, target = run.recipe, run.objective_for(objective)
+    run = run if isinstance(run, Run) else open_run(run)
+    old, target = run.recipe, run.objective_for(None if objective is None else objective_of(objective))
     at = (run.record.checkpoints() or (0,))[-1] if at is None else at
     recipe = replace(
         old,

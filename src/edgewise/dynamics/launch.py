@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from edgewise.dynamics.events import Event
 from edgewise.dynamics.fingerprint import fingerprint
 from edgewise.dynamics.loop import descend
 from edgewise.dynamics.observation import declare
@@ -16,7 +17,7 @@ from edgewise.dynamics.pairing import check_pairs, formula_of
 from edgewise.dynamics.probes import Accuracy, Loss, Probe
 from edgewise.dynamics.process import ProcessState
 from edgewise.dynamics.progress import Progress, default_progress
-from edgewise.dynamics.recipe import Recipe
+from edgewise.dynamics.recipe import Problem, Recipe
 from edgewise.dynamics.run import Run
 from edgewise.foundation import JSON, EdgewiseError, SettingError, decode, encode
 from edgewise.objectives import Objective
@@ -55,6 +56,23 @@ def slug(*words: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower())
 
 
+def objective_of(problem: Any) -> Objective:
+    """An objective, given as such or as a problem that builds one.
+
+    Raises:
+        SettingError: if it is neither.
+    """
+    if isinstance(problem, Objective):
+        return problem
+    if isinstance(problem, Problem):
+        return problem.objective()
+    raise SettingError(
+        f"an objective of type {type(problem).__name__}",
+        "there is nothing in it to descend",
+        "Type Objective.from_module(module, criterion, (inputs, targets)), or problems.digits_mlp()",
+    )
+
+
 def with_loss(probes: Sequence[Probe]) -> tuple[Probe, ...]:
     """The probes, with the loss and the accuracy, which are always read."""
     every = next((probe.every for probe in probes if isinstance(probe, Loss)), 1)
@@ -74,6 +92,13 @@ def check(recipe: Recipe) -> None:
         raise SettingError("no process", "there is nothing to descend with", 'Type {"gd": GradientDescent(0.01)}')
     if recipe.steps < 0:
         raise SettingError(f"steps={recipe.steps}", "steps are counted up from 0", "Type steps=1000")
+    noun: Any
+    for noun in recipe.probes:
+        if not isinstance(noun, Probe):
+            raise SettingError(f"{noun!r} among the probes", "it is none", "Type a value, such as Sharpness()")
+    for noun in recipe.until:
+        if not isinstance(noun, Event):
+            raise SettingError(f"{noun!r} in until", "it is not an event", "Type a value, such as Diverged()")
     names = [series.name for probe in recipe.probes for series in probe.series()]
     readers = [(series.name, probe.of) for probe in recipe.probes for series in probe.series()]
     twice = {name for name, of in readers if readers.count((name, of)) > 1 or (of and (name, None) in readers)}

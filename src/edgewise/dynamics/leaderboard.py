@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from edgewise.dynamics.evolve import evolve
 from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.outcome import Outcome
-from edgewise.dynamics.pairing import Process
+from edgewise.dynamics.pairing import Process, goes_down_the_gradient
 from edgewise.dynamics.probes import Distance, EffectiveSharpness, GradientNorm, Sharpness
 from edgewise.dynamics.progress import Progress
 from edgewise.dynamics.run import Run
 from edgewise.flows import AnyFlow, CentralFlow, ConstrainedFlow, EdgeFlow, GradientFlow, RodFlow, StableFlow
 from edgewise.foundation import EdgewiseError, SettingError
 from edgewise.linalg import Identity
-from edgewise.methods import SGD, AnyMethod, GradientDescent
+from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective
 
 RUN, MIDPOINT = "run", "midpoint"
@@ -155,7 +155,7 @@ def compare_flows(
         seeds: of the problem.
         every: the sharpness of every process is read every so many steps.
         window: over how many steps run and prediction are averaged before they are compared; None takes a
-            twentieth of the run, at least 20.
+            twentieth of the run, but at least 20.
         store: the folder in which to keep the runs; None keeps them until the leaderboard is gone.
         progress: what shows the progress; None shows a bar on a terminal.
 
@@ -164,7 +164,7 @@ def compare_flows(
     """
     if flows is None:
         # The stable flow of gradient descent is gradient flow, which describes nothing else.
-        flows = [name for name in FLOWS if name != ("stable" if _is_plain(method) else "gradient")]
+        flows = [name for name in FLOWS if name != ("stable" if goes_down_the_gradient(method) else "gradient")]
     for name in flows:
         if name not in _FLOWS:
             known = ", ".join(FLOWS)
@@ -248,7 +248,7 @@ def relative_error(prediction: Reals, truth: Reals, window: int) -> float:
 
 
 def _gradient_flow(method: AnyMethod) -> GradientFlow:
-    if not _is_plain(method):
+    if not goes_down_the_gradient(method):
         raise SettingError(
             f"gradient flow beside {method}",
             "in the time of its steps that method does not go down the gradient at unit speed",
@@ -265,12 +265,6 @@ _FLOWS: Mapping[str, Callable[[AnyMethod], AnyFlow]] = {
     "edge": EdgeFlow,
     "rod": RodFlow,
 }
-
-
-def _is_plain(method: AnyMethod) -> bool:
-    return isinstance(method, GradientDescent) or (
-        isinstance(method, SGD) and not (method.momentum or method.weight_decay)
-    )
 
 
 def _is_preconditioned(method: AnyMethod, objective: Objective) -> bool:

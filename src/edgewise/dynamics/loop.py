@@ -1,6 +1,7 @@
 """The loop: all processes in lock step, read before they step."""
 
 import time
+import warnings
 from collections.abc import Mapping
 from typing import final
 
@@ -65,6 +66,9 @@ def descend(
     for name in going:
         outcome = _last(step, recipe.steps)
         writer.event(step, name, outcome.kind, outcome.sentence)
+    for name, state in states.items():
+        if state.outcome is not None and state.outcome.kind == "failed":
+            warnings.warn(f"{name}: {state.outcome}", stacklevel=4)
     for name, spent in seconds.items():
         # At step 0, so that going on with the run leaves it standing.
         writer.event(0, name, "seconds", f"{spent:.6g}")

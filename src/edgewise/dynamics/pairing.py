@@ -8,13 +8,13 @@ from edgewise.dynamics.midpoint import Midpoint
 from edgewise.dynamics.recipe import Recipe
 from edgewise.flows import AnyFlow, Flow
 from edgewise.foundation import ParameterSpace, SettingError
-from edgewise.methods import AnyMethod, AtEdgeRatio, Method
+from edgewise.methods import SGD, AnyMethod, AtEdgeRatio, AveragedMomentum, GradientDescent, Method
 
 Process = AnyMethod | AnyFlow | Midpoint
 """What can be advanced."""
 
 
-def paired(processes: Mapping[str, Any]) -> dict[str, Process]:
+def paired(processes: Mapping[Any, Any]) -> dict[str, Process]:
     """The processes, with every flow beside a method.
 
     Raises:
@@ -23,6 +23,10 @@ def paired(processes: Mapping[str, Any]) -> dict[str, Process]:
     methods = {name: process for name, process in processes.items() if isinstance(process, Method)}
     found: dict[str, Process] = {}
     for name, process in processes.items():
+        if not isinstance(name, str):
+            raise SettingError(
+                f"a process named {name!r}", "a name is a string", 'Type {"gd": GradientDescent(0.01)}'
+            )
         match process:
             case Flow():
                 found[name] = _beside(name, process, methods)
@@ -60,6 +64,13 @@ def formula_of(processes: Mapping[str, Process], name: str) -> str:
     return method.critical_formula
 
 
+def goes_down_the_gradient(method: AnyMethod) -> bool:
+    """Whether small steps of a method are gradient flow, in the time of its step sizes."""
+    if isinstance(method, SGD):
+        return not (method.momentum or method.weight_decay)
+    return isinstance(method, GradientDescent | AveragedMomentum)
+
+
 def check_pairs(recipe: Recipe) -> None:
     """Refuse a probe of a pair that is not there, or that does not keep one time.
 
@@ -86,7 +97,8 @@ def check_pairs(recipe: Recipe) -> None:
 
 
 def _beside(name: str, flow: AnyFlow, methods: Mapping[str, AnyMethod]) -> AnyFlow:
-    if flow.described is None:
+    found = flow.described is None
+    if found:
         if not methods:
             raise SettingError(
                 f"{name}: {flow} beside no method",
@@ -101,7 +113,13 @@ def _beside(name: str, flow: AnyFlow, methods: Mapping[str, AnyMethod]) -> AnyFl
             "its step size follows the curvature at its own iterates, which a flow does not know",
             "Put the flow beside a method with a step size or a schedule",
         )
-    if methods and flow.described not in methods.values():
+    if found and flow.described is not None and not goes_down_the_gradient(flow.described):
+        warnings.warn(
+            f"{name}: {type(flow).__name__} beside {flow.described}, which does more than go down the gradient. "
+            f"Type StableFlow({type(flow.described).__name__}(…)) for the flow that goes with it.",
+            stacklevel=4,
+        )
+    if not found and methods and flow.described not in methods.values():
         warnings.warn(
             f"{name} describes {flow.described}, which is not among the processes: "
             f"they are {', '.join(map(str, methods.values()))}. Compare it with the method that it describes.",

@@ -58,6 +58,7 @@ def begin_at(recipe: Recipe, name: str, objective: Objective, w: Parameters) -> 
     process = recipe.processes[name]
     match process:
         case Method():
+            process.gradients_per_step(objective)  # refuses batches that the objective does not have
             inner = process.init(w)
         case Flow():
             inner = process.init(objective, w, derive_seed(recipe.seed, name))

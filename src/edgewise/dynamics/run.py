@@ -71,6 +71,8 @@ class Run:
     def dataset(self) -> xr.Dataset:
         """All readings so far, labelled (process, step, rank), with units and a `time` coordinate."""
         dataset = self.record.dataset()
+        order = [name for name in self.manifest["critical_formulas"] if name in dataset["process"].values]
+        dataset = dataset.sel(process=order)
         formulas = self.manifest["critical_formulas"]
         # One label for a figure where all processes agree; text, so that every file format takes it.
         alike = len(set(formulas.values())) == 1
@@ -130,12 +132,16 @@ class Run:
             )
         dataset = self.dataset
         if process not in dataset["process"]:
+            ended = self.outcomes.get(process)
+            if ended is not None:
+                raise RecordError(f"the verdict on {process}", f"it has no readings. {ended}", "Mend that first")
             raise RecordError(
                 f"the verdict of {self.path}",
                 "nothing has been read yet",
                 "Type run.resume(), or wait for its first row",
             )
         one = dataset.sel(process=process).dropna("step", subset=["critical_curvature"])
+        one = one.where(one["critical_curvature"] > 0)  # zero where the gradient is, for methods that divide by it
         absent = np.full(one.sizes["step"], np.nan)
 
         def series(name: str) -> NDArray[np.float64]:
@@ -148,6 +154,7 @@ class Run:
         effective = bool(np.isfinite(series("effective_sharpness")).any())
         comparable = effective or bool(np.isfinite(series("edge_ratio")).any())
         read = "effective_sharpness" if effective else "sharpness"
+        unlike = not comparable and bool(np.isfinite(series("sharpness")).any())
         return diagnose(
             one["step"].values,
             series("loss"),
@@ -155,6 +162,7 @@ class Run:
             series("critical_curvature"),
             bounds=series(f"{read}_bound") if comparable else absent,
             formula=formulas[process],
+            measured="effective sharpness" if effective or unlike else "sharpness",
         )
 
     def resume(

@@ -25,6 +25,8 @@ Styles = Mapping[str, Mapping[str, Any]]
 _WIDTH, _HEIGHTS = 9.0, (2.7, 2.7, 2.0)
 # Flows that agree lie on top of each other: dashes let the ones below be seen.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1, 2)), (0, (1, 1)), (0, (9, 3)))
+# How far above the run a flow is followed.
+_ROOM = 1.5
 # Within a cycle the loss goes from that of the flow's own point (at rest) to twice the mean excess (a full swing).
 _SWING = 2.0
 
@@ -76,7 +78,9 @@ def _draw_sharpness(panel: Axes, dataset: xr.Dataset, run: str, midpoint: str, s
         _line(panel, step, values, **style)
     critical = dataset["critical_curvature"].sel(process=run).values
     panel.plot(step, critical, color=INK, linestyle="--", linewidth=1.2, zorder=2.5)
-    finite = np.concatenate([values[np.isfinite(values)] for values in shown[:2]])
+    # A flow that leaves the run behind may leave the panel.
+    highest = _ROOM * max(np.nanmax(values, initial=0.0) for values in shown[:2])
+    finite = np.concatenate([values[values <= highest] for values in shown])
     linear_limits(panel, finite, include=critical[np.isfinite(critical)])
     panel.set_ylabel(_read(dataset).replace("_", " "))
     formula = str(dataset["critical_curvature"].attrs.get("formula", "critical curvature"))
@@ -87,7 +91,7 @@ def _draw_sharpness(panel: Axes, dataset: xr.Dataset, run: str, midpoint: str, s
         *(Line2D([], [], linewidth=1.8, **style) for style in styles.values()),
     ]
     # One label for the axis that all processes share.
-    legend(panel, handles, [run, "its midpoints", formula.split(",")[0].split(": ")[-1], *styles])
+    legend(panel, handles, [run, "its midpoints", formula.split(",")[0].split(": ")[-1], *styles], handle=2.8)
 
 
 def _draw_loss(panel: Axes, dataset: xr.Dataset, run: str, styles: Styles) -> None:

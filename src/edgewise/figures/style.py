@@ -71,8 +71,15 @@ def page(width: float, heights: Sequence[float], title: str | None, text: str | 
     return figure, panels
 
 
-def legend(panel: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """A legend in the right margin, beside the panel; long labels are wrapped."""
+def legend(panel: Axes, handles: Sequence[Artist], labels: Sequence[str], *, handle: float = 1.6) -> None:
+    """A legend in the right margin, beside the panel; long labels are wrapped.
+
+    Args:
+        panel: whose lines they are.
+        handles: how they look.
+        labels: what they are called.
+        handle: the length of a handle, in letters; dashes need more than a line does.
+    """
     panel.legend(
         handles,
         [textwrap.fill(label, 18, break_long_words=True, max_lines=3, placeholder=" …") for label in labels],
@@ -81,7 +88,7 @@ def legend(panel: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> Non
         frameon=False,
         fontsize=SMALL,
         labelcolor=INK,
-        handlelength=1.6,
+        handlelength=handle,
         handletextpad=0.6,
         labelspacing=0.45,
     )

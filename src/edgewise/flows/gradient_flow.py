@@ -1,7 +1,7 @@
 """Gradient flow: where infinitely small steps lead, in as few gradients as a stiff equation allows."""
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from edgewise.curvature import Hessian
 from edgewise.flows.cost import Cost
@@ -112,8 +112,13 @@ class GradientField(VectorField):
         return Place(velocity=-point.gradient, curvature=Hessian.at(point))
 
 
-def require_tolerances(rtol: float, atol: float) -> None:
+def require_tolerances(rtol: Any, atol: Any) -> None:
     """Refuse tolerances that cannot be met, or mean nothing."""
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not isinstance(value, float | int):
+            raise SettingError(
+                f"{name}={value!r}", "a tolerance is a number", "Type rtol=1e-3, and name the method: method=…"
+            )
     if not 0.0 < rtol < 1.0:
         raise SettingError(f"rtol={rtol}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
     if not atol >= 0.0:

@@ -7,7 +7,7 @@ method's state, so a resumed run finds its place by itself.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from edgewise.foundation import SettingError
 
@@ -165,8 +165,10 @@ class Cosine(Schedule):
         return self.final + (self.initial - self.final) * (1.0 + math.cos(math.pi * step / self.steps)) / 2.0
 
 
-def require_step_size(name: str, value: float | int) -> None:
+def require_step_size(name: str, value: Any) -> None:
     """Refuse a step size that is not a positive, finite number."""
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        raise SettingError(f"{name}={value!r}", "a step size is a number", f"Type {name}=0.01, or float({name})")
     if not (math.isfinite(value) and value > 0):
         raise SettingError(
             f"{name}={value}",

@@ -92,10 +92,11 @@ class SGD(Method[SGDState]):
         require_lr(self.lr)
         require_decay("weight_decay", self.weight_decay)
         derive_seed(self.seed)
-        if self.batch_size is not None and self.batch_size < 1:
+        size = self.batch_size
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
             raise SettingError(
-                f"batch_size={self.batch_size}",
-                "a batch has at least one sample",
+                f"batch_size={self.batch_size!r}",
+                "a batch has a whole number of samples, at least one",
                 "Type batch_size=32, or batch_size=None for all the data",
             )
         require_beta(self.momentum, "momentum")
@@ -131,12 +132,7 @@ class SGD(Method[SGDState]):
             return torch.arange(samples)
         if self.replacement:
             return torch.randint(samples, (size,), generator=generator(self.seed, "data order", str(state.step)))
-        if size > samples:
-            raise SettingError(
-                f"batch_size={size} and {samples} samples",
-                "a batch without replacement has each of them at most once",
-                f"Type batch_size={samples}, or replacement=True",
-            )
+        self._require(samples)
         epoch, place = divmod(state.step, math.ceil(samples / size))
         order = torch.randperm(samples, generator=generator(self.seed, "data order", str(epoch)))
         return order[place * size : (place + 1) * size]
@@ -214,7 +210,16 @@ class SGD(Method[SGDState]):
         samples = objective.samples
         if self.replacement:
             return self.batch_size / samples
+        self._require(samples)
         return 1.0 / math.ceil(samples / self.batch_size)
+
+    def _require(self, samples: int) -> None:
+        if self.batch_size is not None and self.batch_size > samples:
+            raise SettingError(
+                f"batch_size={self.batch_size} and {samples} samples",
+                "a batch without replacement has each of them at most once",
+                f"Type batch_size={samples}, or replacement=True",
+            )
 
 
 def require_decay(name: str, decay: float | int) -> None:

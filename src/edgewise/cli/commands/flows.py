@@ -49,7 +49,8 @@ def flows(
         flow: which flows; may be repeated.
         seeds: over how many initialisations, counted up from --seed.
         every: read the sharpness of every process every so many steps.
-        window: over how many steps run and prediction are averaged; a twentieth of the run if not given.
+        window: over how many steps run and prediction are averaged; a twentieth of the run, but at least 20, if
+            not given.
         threads: processor threads; PyTorch's choice if not given.
         store: the folder in which the runs' folders are made.
         figure: draw each run with its flows into its folder.
