@@ -105,6 +105,53 @@ def test_tanh_written_out() -> None:
     assert found.samples == 3
 
 
+@pytest.mark.parametrize("what", ["module", "tensor"])
+def test_what_is_used_twice_is_two_layers(what: str) -> None:
+    torch.manual_seed(0)
+    tanh, second, third = nn.Tanh(), nn.Linear(5, 5), nn.Linear(5, 5)
+    third.weight = second.weight  # next to a bias of its own
+    again = second if what == "module" else third
+    module = nn.Sequential(nn.Linear(4, 5), tanh, second, tanh, again, tanh, nn.Linear(5, 3)).double()
+    objective = Objective.from_module(module, nn.MSELoss(), (X[:1], torch.zeros(1, 3, dtype=F64)))
+    w = objective.start + 0.3 * _randn(objective.size, seed=4)
+    W1, b1, W, b, *other, W4, _ = objective.space.unflatten(w).values()
+    assert len(other) == (what == "tensor")
+    z = W1 @ X[0] + b1
+    jacobians = []
+    for weight, bias in ((W, b), (W, *(other or [b])), (W4, 0)):
+        jacobians.append(weight * (1 - z.tanh() ** 2))
+        z = weight @ z.tanh() + bias
+    norms = [float(torch.linalg.matrix_norm(J, 2)) for J in jacobians]
+    product = torch.linalg.matrix_norm(torch.linalg.multi_dot(jacobians[::-1]), 2)
+    found = jacobian_alignment(objective, w)
+    assert found.norms == pytest.approx(norms, rel=1e-12)
+    assert found.alignment == pytest.approx(float(product) / math.prod(norms), rel=1e-12)
+
+
+class Residual(nn.Sequential):
+    """A sequence of layers, and what it is given added to what comes out."""
+
+    def forward(self, input: Tensor) -> Tensor:  # the name that nn.Sequential gives it
+        return input + super().forward(input)
+
+
+def test_a_sequence_with_a_forward_of_its_own_is_one_layer() -> None:
+    torch.manual_seed(0)
+    layers = nn.Linear(4, 4), nn.Tanh(), Residual(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4)), nn.Linear(4, 4)
+    data = X, torch.zeros(5, 4, dtype=F64)
+    objective = Objective.from_module(nn.Sequential(*layers).double(), nn.MSELoss(), data)
+    first, tanh, block, last = layers
+    norms = []
+    for x in X:
+        J2 = jacobian(lambda z: block(tanh(z)), first(x).detach())
+        norms.append([float(torch.linalg.matrix_norm(J, 2)) for J in (J2, last.weight.detach())])
+    found = jacobian_alignment(objective, objective.start)
+    assert found.norms == pytest.approx([sum(n) / 5 for n in zip(*norms, strict=True)], rel=1e-12)
+    alone = Objective.from_module(Residual(*layers), nn.MSELoss(), data)
+    with pytest.raises(ObjectiveError, match=r"the layers of a Residual: .*Make the module a torch\.nn"):
+        jacobian_alignment(alone, alone.start)
+
+
 def test_a_convolutional_network() -> None:
     torch.manual_seed(0)
     first, second, last = nn.Conv2d(1, 2, 3), nn.Conv2d(2, 3, 3), nn.Linear(3, 2)

@@ -68,7 +68,8 @@ def jacobian_alignment(objective: Objective, w: Parameters, samples: int = 32) -
     """The alignment of the layerwise Jacobians at one point.
 
     A sequential module is cut behind each of its layers that has parameters, into f = f_D ∘ ⋯ ∘ f_1, so that
-    z_l = f_l(z_{l−1}) are the pre-activations (and z_D the outputs). For each sample
+    z_l = f_l(z_{l−1}) are the pre-activations (and z_D the outputs); a layer that is used twice is two. For each
+    sample
 
         J_l = ∂z_l/∂z_{l−1} = Σ_i σ_i u_i v_iᵀ,    alignment = ‖J_D ⋯ J₂‖ / (‖J_D‖ ⋯ ‖J₂‖),
 
@@ -80,7 +81,8 @@ def jacobian_alignment(objective: Objective, w: Parameters, samples: int = 32) -
     The Jacobians are taken densely: meant for fully connected networks and small convolutional ones.
 
     Args:
-        objective: of a `torch.nn.Sequential` module (nested ones are unfolded).
+        objective: of a `torch.nn.Sequential` module (nested ones are unfolded, unless their class has a forward
+            method of its own: such a one is one layer).
         w: where.
         samples: how many samples to average over, at most all of them.
 
@@ -147,13 +149,19 @@ _Block = Callable[[Tensor], Tensor]
 
 def _blocks(terms: SupervisedTerms, w: Parameters) -> list[_Block]:
     """f_1 … f_D at w, each for a batch of inputs."""
-    pieces = {**dict(terms.module.named_parameters()), **dict(terms.module.named_buffers())}
-    pieces |= terms.space.unflatten(w)
+    module = terms.module
+    named = {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+    # By identity: a tensor that is used twice has two names, of which w knows one.
+    pieces = {id(tensor): tensor for tensor in named.values()}
+    pieces |= {id(named[name]): piece for name, piece in terms.space.unflatten(w).items()}
     cut: list[list[_Block]] = []
     pending: list[_Block] = []
-    for name, layer in _layers(terms.module):
+    for layer in _layers(module):
         own = (*layer.named_parameters(), *layer.named_buffers())
-        pending.append(partial(_call, layer, {key: pieces[f"{name}.{key}"].detach() for key, _ in own}))
+        pending.append(partial(_call, layer, {key: pieces[id(tensor)].detach() for key, tensor in own}))
         if any(True for _ in layer.parameters()):
             cut.append(pending)
             pending = []
@@ -167,18 +175,25 @@ def _blocks(terms: SupervisedTerms, w: Parameters) -> list[_Block]:
     return [partial(_chained, chain) for chain in cut]
 
 
-def _layers(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
-    if not isinstance(module, nn.Sequential):
-        if path:
-            yield path, module
-            return
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    """The layers in the order in which they are called, as often as they are called."""
+    if not _is_plain(module):
         raise ObjectiveError(
             f"the layers of a {type(module).__name__}",
             "in which order they follow each other is written in its forward method, and cannot be read off",
             "Make the module a torch.nn.Sequential of its layers",
         )
-    for name, child in module.named_children():
-        yield from _layers(child, f"{path}.{name}" if path else name)
+    assert isinstance(module, nn.Sequential)
+    for child in module:
+        if _is_plain(child):
+            yield from _layers(child)
+        else:
+            yield child
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether it calls its children one after the other, and does nothing else."""
+    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
 
 def _call(layer: nn.Module, pieces: dict[str, Tensor], z: Tensor) -> Tensor:
