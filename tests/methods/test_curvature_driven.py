@@ -12,6 +12,7 @@ from edgewise.methods import (
     GradientDescent,
     HeavyBall,
     NormalizedGD,
+    Projected,
     WeightDecay,
 )
 from edgewise.objectives import Objective
@@ -177,3 +178,13 @@ def test_where_a_product_overflows_the_step_size_stays():
 def test_a_setting_outside_its_range_is_refused(settings, sentence):
     with pytest.raises(SettingError, match=sentence):
         AtEdgeRatio(**{"method": GradientDescent(0.1), **settings})
+
+
+@pytest.mark.parametrize(
+    "inner", [AtEdgeRatio(HeavyBall(0.1, 0.5)), Projected(AtEdgeRatio(HeavyBall(0.1, 0.5)), 2)]
+)
+def test_two_of_them_are_refused(inner):
+    with pytest.raises(
+        SettingError, match=r"AtEdgeRatio around AtEdgeRatio: .*step size of its own.*Type AtEdgeRatio"
+    ):
+        AtEdgeRatio(inner)

@@ -1,5 +1,6 @@
 """What holds for every method: tried on all of `tests/reference/all_methods.py`."""
 
+import dataclasses
 import functools
 import inspect
 import math
@@ -10,13 +11,42 @@ import torch
 
 import edgewise.methods as room
 from edgewise.foundation import SettingError, decode, encode
-from edgewise.methods import Drop, Method, critical_curvature_by_bisection, spectral_radius
+from edgewise.linalg import Diagonal
+from edgewise.methods import (
+    AtEdgeRatio,
+    DecoupledWeightDecay,
+    Drop,
+    GradientDescent,
+    Method,
+    ParameterGroups,
+    Projected,
+    WeightDecay,
+    critical_curvature_by_bisection,
+    spectral_radius,
+)
 from edgewise.objectives import Objective
 from reference.all_methods import CASES, Case
 from reference.runs import network as new_network
 
 LR = 0.05
 network = functools.cache(new_network)
+
+
+@dataclasses.dataclass(frozen=True)
+class Steepened(GradientDescent):
+    """Gradient descent that says that it sees H + 3 I."""
+
+    def seen(self, hessian):
+        return hessian + Diagonal(torch.full((hessian.size,), 3.0, dtype=hessian.dtype))
+
+
+WRAPPERS = {
+    AtEdgeRatio: AtEdgeRatio,
+    DecoupledWeightDecay: lambda method: DecoupledWeightDecay(method, 0.3),
+    ParameterGroups: lambda method: ParameterGroups((method, GradientDescent(LR)), sizes=(2, 1)),
+    Projected: lambda method: Projected(method, 1),
+    WeightDecay: lambda method: WeightDecay(method, 0.3),
+}
 
 
 def chosen(which):
@@ -69,6 +99,34 @@ def test_every_method_of_the_room_is_tried():
     exported = {noun for noun in map(room.__dict__.get, room.__all__) if inspect.isclass(noun)}
     methods = {noun for noun in exported if issubclass(noun, Method) and noun is not Method}
     assert methods == {type(case.make(LR)) for case in CASES.values()}
+
+
+def test_every_wrapper_of_the_room_is_tried():
+    wrappers = {
+        noun
+        for noun in map(room.__dict__.get, room.__all__)
+        if inspect.isclass(noun) and issubclass(noun, Method) and dataclasses.is_dataclass(noun)
+        if {"method", "methods"} & {field.name for field in dataclasses.fields(noun)}
+    }
+    assert wrappers == WRAPPERS.keys()
+
+
+@pytest.mark.parametrize("kind", WRAPPERS, ids=lambda kind: kind.__name__)
+def test_what_a_method_adds_to_the_hessian_survives_every_wrapper(kind):
+    H = Diagonal(torch.tensor([5.0, 2.0, -1.0], dtype=torch.float64))
+    added = torch.tensor([3.0, 3.0, 0.0 if kind is ParameterGroups else 3.0], dtype=torch.float64)
+    wrapped = WRAPPERS[kind](Steepened(LR))
+    torch.testing.assert_close(wrapped.seen(H) @ torch.ones_like(added), H.entries + added)
+    plain = WRAPPERS[kind](GradientDescent(LR))
+    assert plain.seen(H) is H
+
+
+@every_method
+def test_what_a_method_adds_to_the_hessian_does_not_depend_on_it(case):
+    method, objective = on_a_network(case)
+    entries, v = torch.linspace(-1, 4, 2 * objective.size, dtype=torch.float64).split(objective.size)
+    over, alone = (method.seen(Diagonal(d)) @ v for d in (entries, torch.zeros_like(entries)))
+    torch.testing.assert_close(over - alone, entries * v, rtol=1e-12, atol=1e-12)
 
 
 @every_method

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgewise.foundation import ParameterSpace, SettingError, decode, encode
 from edgewise.methods import Drop, Muon, MuonState, critical_curvature_by_bisection
-from edgewise.methods.muon import newton_schulz
+from edgewise.methods.newton_schulz import newton_schulz
 from reference.beside_torch import (
     assert_a_step_leaves_its_inputs_unchanged,
     assert_equals_torch,
@@ -137,6 +137,30 @@ def test_a_gradient_of_zero_has_a_preconditioner():
     P = method.preconditioner(w, w, method.init(w))
     assert bool(torch.isfinite(P.power(-0.5) @ torch.ones(6)).all())
     assert torch.equal(method.step(w, w, method.init(w))[0], w)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+def test_a_momentum_without_singular_values_has_no_powers_and_no_products(value):
+    method = Muon(0.05, shapes=((2, 3), (2,)))
+    w = torch.zeros(8)
+    gradient = w.clone()
+    gradient[3] = value  # in single precision the norm of 1e30 overflows
+    P = method.preconditioner(w, gradient, method.init(w))
+    sentence = r"^a momentum matrix of shape \(2, 3\) whose norm is \w+: .*singular values.*Type a smaller lr"
+    for asked in (lambda: P.power(-0.5), lambda: P @ w):
+        with pytest.raises(SettingError, match=sentence):
+            asked()
+
+
+def test_the_singular_values_are_found_once_and_only_when_asked_for(monkeypatch):
+    method, found, svd = Muon(0.05, shapes=SHAPES), [], torch.linalg.svd
+    monkeypatch.setattr(torch.linalg, "svd", lambda *given, **settings: found.append(1) or svd(*given, **settings))
+    w = start(31, torch.float64)
+    P = method.preconditioner(w, wavy_gradient(w), method.init(w))
+    assert not found
+    for _ in range(2):
+        P.power(-0.5) @ (P @ w)
+        assert len(found) == 3  # matrices
 
 
 @settings(max_examples=60)

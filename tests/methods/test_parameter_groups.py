@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from edgewise.foundation import ParameterSpace, SettingError
-from edgewise.linalg import Identity
+from edgewise.linalg import Diagonal, Identity
 from edgewise.methods import (
     SAM,
     SGD,
@@ -22,6 +22,7 @@ from edgewise.methods import (
     ScalarRMSProp,
     WeightDecay,
     critical_curvature_by_bisection,
+    from_torch,
 )
 from reference.beside_torch import (
     assert_a_step_leaves_its_inputs_unchanged,
@@ -71,11 +72,14 @@ def growth(groups, H, steps=3):
     return float(torch.linalg.eigvals(J).abs().max())
 
 
-def effective_sharpness(groups, H):
+def multiple_at_the_edge(groups, H):
+    """The c at which the effective sharpness, λ₁ of P^(-1/2) (c H + Γ) P^(-1/2), is critical."""
     size = H.shape[0]
-    w = torch.zeros(size, dtype=torch.float64)
-    root = groups.preconditioner(w, w, groups.init(w)).power(-0.5)
-    return float(torch.linalg.eigvalsh(root @ (root @ H).T)[-1])
+    w, identity = torch.zeros(size, dtype=torch.float64), torch.eye(size, dtype=torch.float64)
+    P = groups.preconditioner(w, w, groups.init(w)) @ identity
+    decay = groups.seen(Diagonal(w)) @ identity
+    root = (groups.critical_curvature * P - decay).diagonal() ** -0.5
+    return 1 / float(torch.linalg.eigvalsh(root[:, None] * H * root)[-1])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,11 @@ def effective_sharpness(groups, H):
         (DecoupledWeightDecay(HeavyBall(0.1, 0.8), 0.7), WeightDecay(Nesterov(0.1, 0.3), 0.4)),
         (FrozenAdam(0.1, (0.9, 0.9), 0.5, freeze_at=1), FrozenAdam(0.3, (0.5, 0.9), 2.0, freeze_at=1)),
         (FrozenAdam(0.1, (0.9, 0.9), 0.5, freeze_at=1), HeavyBall(0.05, 0.3)),
+        (WeightDecay(FrozenAdam(0.1, (0.9, 0.9), 0.5, freeze_at=1), 3.0), HeavyBall(0.05, 0.3)),
+        (
+            DecoupledWeightDecay(FrozenAdam(0.1, (0.9, 0.9), 0.5, freeze_at=1), 3.0),
+            WeightDecay(FrozenAdam(0.3, (0.5, 0.9), 2.0, freeze_at=1), 2.0),
+        ),
     ],
     ids=str,
 )
@@ -97,7 +106,7 @@ def test_the_edge_of_the_whole_is_exact_for_any_mix_of_methods(methods):
     groups = ParameterGroups(methods, sizes=(3, 4))
     H = with_spectrum(torch.tensor([8.0, 5.0, 3.0, 1.0, 0.5, 0.1, 0.01]))
     assert float(H[:3, 3:].abs().max()) > 0.5
-    scale = groups.critical_curvature / effective_sharpness(groups, H)
+    scale = multiple_at_the_edge(groups, H)
     assert growth(groups, scale * (1 + 1e-8) * H) > 1
     assert growth(groups, scale * (1 - 1e-8) * H) <= 1
 
@@ -115,6 +124,21 @@ def test_groups_that_differ_in_step_size_share_a_companion_matrix():
     np.testing.assert_allclose(P.power(-0.5) @ w, [1.0, 2.0, 2.0])
     np.testing.assert_allclose(P.power(-1.0) @ torch.eye(3).double(), np.diag([1.0, 4.0, 4.0]))
     np.testing.assert_allclose(P @ torch.eye(3).double(), np.diag([1.0, 0.25, 0.25]))
+
+
+def test_every_group_adds_its_own_decay_to_the_hessian():
+    tensors = [torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)]
+    settings = [{"params": tensors[0], "weight_decay": 0.1}, {"params": tensors[1]}]
+    H = Diagonal(torch.tensor([3.0, -1.0, 2.0]))
+    adam = from_torch(torch.optim.Adam(settings, lr=0.01))
+    assert isinstance(adam, ParameterGroups)
+    torch.testing.assert_close(adam.seen(H) @ torch.ones(3), torch.tensor([3.1, -0.9, 2.0]))
+    torch.testing.assert_close(adam.seen(H) @ torch.eye(3), torch.diag(torch.tensor([3.1, -0.9, 2.0])))
+    nested = ParameterGroups((GradientDescent(0.1), adam), sizes=(1, 3))
+    more = Diagonal(torch.zeros(4))
+    torch.testing.assert_close(nested.seen(more) @ torch.ones(4), torch.tensor([0.0, 0.1, 0.1, 0.0]))
+    plain = ParameterGroups((WeightDecay(HeavyBall(0.1, 0.9), 0.3), GradientDescent(0.1)), sizes=(1, 2))
+    assert plain.seen(H) is H
 
 
 def test_groups_with_the_same_step_need_no_preconditioner():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgewise.foundation import SettingError
 from edgewise.methods import SAM, GradientDescent, SAMState, critical_curvature_by_bisection
+from edgewise.theory import sam_edge
 from reference.runs import bowl, network
 
 
@@ -67,6 +68,12 @@ def test_the_closed_form_is_bisection_and_the_formula_of_the_paper(lr, rho, norm
     q = 8 * rho / (lr * norm)
     if q > 1e-3:  # below, the paper's form loses its digits to cancellation
         assert edge == pytest.approx(norm / (2 * rho) * (math.sqrt(1 + q) - 1), rel=1e-9)
+
+
+@given(lr=st.floats(1e-4, 10.0), rho=st.floats(0.0, 10.0), norm=st.floats(1e-6, 1e6))
+def test_the_closed_form_is_that_of_the_theory(lr, rho, norm):
+    edge = SAM(lr, rho).curvature_where(2.0, SAMState(step=0, gradient_norm=norm))
+    assert edge == pytest.approx(sam_edge(norm, lr, rho), rel=1e-14)
 
 
 def test_the_edge_has_its_limits():

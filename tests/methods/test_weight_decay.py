@@ -23,6 +23,7 @@ from edgewise.methods import (
     NormalizedGD,
     NormalizedGDState,
     ParameterGroups,
+    Projected,
     SAMState,
     ScheduleFree,
     WeightDecay,
@@ -173,6 +174,8 @@ def test_a_decay_outside_its_range_is_refused(wrap, decay):
         DecoupledWeightDecay(GradientDescent(0.1), 0.1),
         SGD(0.1, None, weight_decay=0.1),
         AdamW(0.1),
+        Projected(AdamW(0.1), 1),
+        Projected(Projected(WeightDecay(Adam(0.1), 0.1), 3), 1, "bulk"),
     ],
 )
 def test_two_decays_are_refused(wrap, inner):
@@ -183,19 +186,46 @@ def test_two_decays_are_refused(wrap, inner):
 @pytest.mark.parametrize("wrap", [WeightDecay, DecoupledWeightDecay])
 def test_groups_decay_one_by_one(wrap):
     groups = ParameterGroups((GradientDescent(0.1), GradientDescent(0.2)), sizes=(1, 1))
-    with pytest.raises(
-        SettingError, match=rf"a step size of its own.*ParameterGroups\(\({wrap.__name__}\(method, de"
-    ):
-        wrap(groups, 0.1)
+    for inner in (groups, Projected(groups, 1)):
+        with pytest.raises(
+            SettingError, match=rf"a step size of its own.*ParameterGroups\(\({wrap.__name__}\(method, de"
+        ):
+            wrap(inner, 0.1)
 
 
-@pytest.mark.parametrize("inner", [NormalizedGD(0.1), SAM(0.1, 0.1), AtEdgeRatio(GradientDescent(0.1))])
+@pytest.mark.parametrize("wrap", [WeightDecay, DecoupledWeightDecay])
+def test_a_step_size_driven_by_the_curvature_has_to_see_the_decay(wrap):
+    driven = AtEdgeRatio(GradientDescent(0.1))
+    sentence = (
+        rf"{wrap.__name__} around AtEdgeRatio: .*without the decay\. Type AtEdgeRatio\({wrap.__name__}\(method"
+    )
+    for inner in (driven, Projected(driven, 1)):
+        with pytest.raises(SettingError, match=sentence):
+            wrap(inner, 0.1)
+
+
+@pytest.mark.parametrize("inner", [NormalizedGD(0.1), SAM(0.1, 0.1)])
 def test_coupled_decay_is_refused_where_the_method_would_not_see_it(inner):
     sentence = rf"{type(inner).__name__} looks at the loss by itself.*objective, or type DecoupledWeightDecay"
     with pytest.raises(SettingError, match=sentence):
         WeightDecay(inner, 0.1)
 
 
-def test_decoupled_decay_is_refused_where_it_would_do_nothing():
+def test_coupled_decay_of_a_projected_method_goes_inside():
+    with pytest.raises(
+        SettingError, match=r"Projected looks at.*Type Projected\(WeightDecay\(method, decay\), …\)"
+    ):
+        WeightDecay(Projected(GradientDescent(0.1), 1), 0.1)
+
+
+@pytest.mark.parametrize("inner", [ScheduleFree(0.1), Projected(ScheduleFree(0.1), 1)])
+def test_decoupled_decay_is_refused_where_it_would_do_nothing(inner):
     with pytest.raises(SettingError, match=r"shrinking w would change nothing.*Type WeightDecay\(ScheduleFree"):
-        DecoupledWeightDecay(ScheduleFree(0.1), 0.1)
+        DecoupledWeightDecay(inner, 0.1)
+
+
+def test_decoupled_decay_of_sam_goes_inside():
+    inner = Projected(SAM(0.1, 0.1), 1)
+    sentence = r"DecoupledWeightDecay around Projected around SAM: .*Type Projected\(DecoupledWeightDecay\(SAM\("
+    with pytest.raises(SettingError, match=sentence):
+        DecoupledWeightDecay(inner, 0.1)

@@ -161,5 +161,66 @@ CASES: dict[str, Case] = {
     "parameter groups of adam": Case(
         make=lambda lr: ParameterGroups((Adam(lr), Adam(lr, eps=1e-6)), sizes=(32, 36)), linear=False
     ),
+    "parameter groups of rmsprop, one with decay": Case(
+        make=lambda lr: ParameterGroups((WeightDecay(RMSProp(lr), 0.3), RMSProp(lr)), sizes=(32, 36)),
+        linear=False,
+        decays=True,
+    ),
+    # One around another: what an outer one says has to be true of all that is inside.
+    "at an edge ratio, decay of heavy ball": Case(
+        make=lambda lr: AtEdgeRatio(WeightDecay(HeavyBall(lr, 0.5), 0.3), 0.8),
+        linear=False,
+        scheduled=False,
+        decays=True,
+    ),
+    "at an edge ratio, decay of adam": Case(
+        make=lambda lr: AtEdgeRatio(WeightDecay(Adam(lr), 0.3), 0.8), linear=False, scheduled=False, decays=True
+    ),
+    "at an edge ratio, decoupled decay of sam": Case(
+        make=lambda lr: AtEdgeRatio(DecoupledWeightDecay(SAM(lr, 0.05), 0.3), 0.8, every=3),
+        linear=False,
+        scheduled=False,
+        decays=True,
+    ),
+    "at an edge ratio, dominant part of decay of rmsprop": Case(
+        make=lambda lr: AtEdgeRatio(Projected(WeightDecay(RMSProp(lr), 0.3), 2, every=3), 0.8, every=2),
+        linear=False,
+        scheduled=False,
+        decays=True,
+    ),
+    "at an edge ratio, parameter groups": Case(
+        make=lambda lr: AtEdgeRatio(
+            ParameterGroups((WeightDecay(RMSProp(lr), 0.3), RMSProp(lr)), sizes=(32, 36)), 0.8
+        ),
+        linear=False,
+        scheduled=False,
+        decays=True,
+    ),
+    "bulk part of heavy ball at an edge ratio": Case(
+        make=lambda lr: Projected(AtEdgeRatio(HeavyBall(lr, 0.5), 0.8), 2, "bulk"), linear=False, scheduled=False
+    ),
+    "bulk part of the dominant part": Case(
+        make=lambda lr: Projected(Projected(HeavyBall(lr, 0.5), 3), 1, "bulk"), linear=False
+    ),
+    "dominant part of decoupled decay of sam": Case(
+        make=lambda lr: Projected(DecoupledWeightDecay(SAM(lr, 0.05), 0.3), 2), linear=False, decays=True
+    ),
+    "dominant part of schedule-free": Case(make=lambda lr: Projected(ScheduleFree(lr), 2), linear=False),
+    "decoupled decay of the dominant part": Case(
+        make=lambda lr: DecoupledWeightDecay(Projected(HeavyBall(lr, 0.5), 2, every=3), 0.3),
+        linear=False,
+        decays=True,
+    ),
+    "parameter groups of parameter groups": Case(
+        make=lambda lr: ParameterGroups(
+            (
+                ParameterGroups((WeightDecay(RMSProp(lr), 0.3), RMSProp(lr)), sizes=(24, 8)),
+                WeightDecay(RMSProp(lr), 0.1),
+            ),
+            sizes=(32, 36),
+        ),
+        linear=False,
+        decays=True,
+    ),
 }
 """By name; every method that the room exports is among them."""

@@ -3,16 +3,18 @@
 from edgewise.methods.adam import Adam, AdamState
 from edgewise.methods.adamw import AdamW
 from edgewise.methods.averaged_momentum import AveragedMomentum, AveragedMomentumState
+from edgewise.methods.block_diagonal import BlockDiagonal
 from edgewise.methods.curvature_driven import AtEdgeRatio, AtEdgeRatioState
 from edgewise.methods.from_torch import from_torch, state_from_torch
 from edgewise.methods.frozen_adam import FrozenAdam
 from edgewise.methods.gradient_descent import GradientDescent, GradientDescentState
 from edgewise.methods.heavy_ball import HeavyBall, HeavyBallState
 from edgewise.methods.method import AnyMethod, Method
-from edgewise.methods.muon import MatrixPreconditioner, Muon, MuonState
+from edgewise.methods.muon import Muon, MuonState
 from edgewise.methods.nesterov import Nesterov, NesterovState
+from edgewise.methods.newton_schulz import MatrixPreconditioner
 from edgewise.methods.normalized import NormalizedGD, NormalizedGDState
-from edgewise.methods.parameter_groups import BlockDiagonal, ParameterGroups, ParameterGroupsState
+from edgewise.methods.parameter_groups import ParameterGroups, ParameterGroupsState
 from edgewise.methods.projected import Projected, ProjectedState
 from edgewise.methods.rmsprop import RMSProp, RMSPropState
 from edgewise.methods.sam import SAM, SAMState

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError, derive_seed, generator
 from edgewise.linalg import BlockKrylov, Function, Identity, Lanczos, Operator, Preconditioner
-from edgewise.methods.method import AnyMethod, Method
+from edgewise.methods.method import AnyMethod, Method, layers
 from edgewise.methods.normalized import length
 from edgewise.methods.schedule import Schedule, require_step_size
 from edgewise.objectives import Objective, Point
@@ -69,7 +69,8 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
         seed: of the random directions.
 
     Raises:
-        SettingError: if an argument is outside its range, or the method's step size is scheduled.
+        SettingError: if an argument is outside its range, or the method's step size is scheduled or driven by the
+            curvature already.
 
     Example:
         >>> import torch
@@ -100,6 +101,12 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
                 f"AtEdgeRatio around a method with lr={self.method.lr}",
                 "the curvature sets the step size, and a schedule would too",
                 "Give the method a number, as in AtEdgeRatio(GradientDescent(0.01))",
+            )
+        if any(isinstance(layer, AtEdgeRatio) for layer in layers(self.method)):
+            raise SettingError(
+                "AtEdgeRatio around AtEdgeRatio",
+                "the inner one keeps a step size of its own, which the outer one could not set",
+                "Type AtEdgeRatio(method, ratio) with a method at a fixed step size",
             )
         if not (math.isfinite(self.ratio) and self.ratio > 0.0):
             raise SettingError(f"ratio={self.ratio}", "an edge ratio is positive and finite", "Type ratio=0.9")

@@ -16,7 +16,7 @@ method that divides the gradient by a preconditioner P, curvature means an eigen
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -88,7 +88,10 @@ class Method(ABC, Generic[State]):
         return Identity(w.shape[0], w.dtype, w.device)
 
     def seen(self, hessian: Operator) -> Operator:
-        """The Hessian of what the method descends, from that of L: the same, but for decay in the gradient."""
+        """The Hessian of what the method descends, from that of L: the same, but for decay in the gradient.
+
+        What a method adds to H does not depend on H.
+        """
         return hessian
 
     @abstractmethod
@@ -133,3 +136,11 @@ class Method(ABC, Generic[State]):
 
 AnyMethod = Method[Any]
 """A method, whatever its state."""
+
+
+def layers(method: AnyMethod) -> Iterator[AnyMethod]:
+    """A method, the one that it wraps, and so on inwards."""
+    layer: AnyMethod | None = method
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "method", None)

@@ -4,7 +4,7 @@ The iteration is an odd polynomial of the singular values, so it is a preconditi
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import final
@@ -15,20 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
-from edgewise.linalg import Preconditioner
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import (
     averaged_companion,
     averaged_critical_curvature,
     require_shares,
 )
+from edgewise.methods.newton_schulz import Eigenbasis, MatrixPreconditioner, eigenbasis, newton_schulz
 from edgewise.methods.schedule import Schedule, require_lr, step_size
 from edgewise.methods.sgd import require_decay
-
-# a, b, c of the quintic a x + b x³ + c x⁵ with the steepest rise at zero, and the smallest norm that is divided
-# by: those of Jordan's Muon and of torch.optim.Muon.
-_QUINTIC = (3.4445, -4.7750, 2.0315)
-_SMALLEST_NORM = 1e-7
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -146,14 +141,20 @@ class Muon(Method[MuonState]):
         """η of the step that would be taken from `state`."""
         return step_size(self.lr, state.step)
 
-    def preconditioner(self, w: Parameters, gradient: Parameters, state: MuonState) -> "MatrixPreconditioner":
-        """P with P⁻¹ M = s f(M), from the singular values of M; the identity on what is no matrix."""
+    def preconditioner(self, w: Parameters, gradient: Parameters, state: MuonState) -> MatrixPreconditioner:
+        """P with P⁻¹ M = s f(M), from the singular values of M; the identity on what is no matrix.
+
+        They are found when P is asked for a power or a product, which refuses a momentum that is not finite.
+        """
         _, M = self._see(gradient, state)
-        blocks = [
-            _block(matrix, self.steps, self._scale(shape)) if len(shape) == 2 else None
-            for _, matrix, shape in self._tensors(w, M)
-        ]
-        return MatrixPreconditioner(self._known_shapes(), blocks, M)
+
+        def decompose() -> list[Eigenbasis | None]:
+            return [
+                eigenbasis(matrix, self.steps, self._scale(shape)) if len(shape) == 2 else None
+                for _, matrix, shape in self._tensors(w, M)
+            ]
+
+        return MatrixPreconditioner(self._known_shapes(), decompose, M)
 
     def companion(self, curvature: float, state: MuonState | None = None) -> NDArray[np.float64]:
         """[[1 − ηγ + μ − η(1 − μ²)λ, ημ(1 − μ)λ − μ(1 − ηγ)], [1, 0]]: from (w, w₋) to (w', w) with Nesterov."""
@@ -201,71 +202,3 @@ class Muon(Method[MuonState]):
         first, second = (vector.split([prod(shape) for shape in shapes]) for vector in vectors)
         for one, other, shape in zip(first, second, shapes, strict=True):
             yield one.view(shape), other.view(shape), shape
-
-
-def newton_schulz(M: Tensor, steps: int, precision: torch.dtype | None = None) -> Tensor:
-    """f(M): X = M/‖M‖, then `steps` times X ↦ a X + b (X Xᵀ) X + c (X Xᵀ)² X.
-
-    Args:
-        M: a matrix.
-        steps: how many iterations.
-        precision: to compute and return it in; None takes that of M.
-    """
-    a, b, c = _QUINTIC
-    X = M.to(precision or M.dtype)
-    X = X.T if M.shape[0] > M.shape[1] else X
-    X = X / X.norm().clamp(min=_SMALLEST_NORM)
-    for _ in range(steps):
-        gram = X @ X.T
-        X = torch.addmm(X, torch.addmm(gram, gram, gram, beta=b, alpha=c), X, beta=a)
-    return X.T if M.shape[0] > M.shape[1] else X
-
-
-_Block = tuple[Tensor, Tensor, bool]
-"""Orthonormal U, what P multiplies each column of it by, and whether it acts from the right."""
-
-
-@final
-class MatrixPreconditioner(Preconditioner):
-    """One symmetric positive matrix for each weight matrix, acting on its shorter side.
-
-    Args:
-        shapes: of all tensors behind the vectors it acts on.
-        blocks: eigenvectors, eigenvalues and side for each; None leaves that tensor as it is.
-        like: a vector of the size, precision and device that it acts on.
-    """
-
-    def __init__(self, shapes: Sequence[tuple[int, ...]], blocks: Sequence[_Block | None], like: Tensor) -> None:
-        super().__init__(like.shape[0], like.dtype, like.device)
-        self._shapes, self._blocks, self._like = tuple(shapes), tuple(blocks), like
-
-    def power(self, exponent: float) -> "MatrixPreconditioner":
-        """P^exponent: the same eigenvectors."""
-        blocks = [block and (block[0], block[1] ** exponent, block[2]) for block in self._blocks]
-        return MatrixPreconditioner(self._shapes, blocks, self._like)
-
-    def _apply(self, v: Tensor) -> Tensor:
-        pieces = []
-        for piece, shape, block in zip(
-            v.split([prod(shape) for shape in self._shapes]), self._shapes, self._blocks, strict=True
-        ):
-            if block is not None:
-                U, values, right = block
-                X = piece.view(shape)
-                piece = (X @ U * values @ U.T if right else U @ (values[:, None] * (U.T @ X))).reshape(-1)
-            pieces.append(piece)
-        return torch.cat(pieces)
-
-
-def _block(M: Tensor, steps: int, scale: float) -> _Block:
-    """The eigenvectors of M Mᵀ (of Mᵀ M, if that is the smaller one) with the eigenvalues σ/(s f(σ)) of P."""
-    a, b, c = _QUINTIC
-    right = M.shape[0] > M.shape[1]
-    U, sigma, _ = torch.linalg.svd(M.T if right else M, full_matrices=False)
-    norm = M.norm().clamp(min=_SMALLEST_NORM)
-    # f(σ)/σ as a product, which does not divide by a σ that is zero.
-    x, slope = sigma / norm, 1 / norm
-    for _ in range(steps):
-        gain = a + b * x**2 + c * x**4
-        x, slope = x * gain, slope * gain
-    return U, 1 / (scale * slope), right

@@ -8,10 +8,10 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
-from edgewise.linalg import Identity, Operator, Preconditioner
+from edgewise.linalg import Diagonal, Identity, Operator, Preconditioner
+from edgewise.methods.block_diagonal import BlockDiagonal, Blocks
 from edgewise.methods.method import AnyMethod, Method
 from edgewise.methods.schedule import Schedule
 from edgewise.methods.sgd import SGD
@@ -45,8 +45,8 @@ class ParameterGroups(Method[ParameterGroupsState]):
     Λ_g: stability is lost where H reaches the metric diag(Λ_g P_g). The preconditioner of the composite is
     therefore diag(P_g Λ_g/Λ₁), and its critical curvature is Λ₁, that of the first group. For groups that
     differ in step size only, Λ_g/Λ₁ = η₁/η_g. (No mode leaves through another z on the unit circle: there the
-    recursions of all methods here have imaginary parts of one sign, which no real Hessian balances.) Around a
-    group with a preconditioner `WeightDecay` adds its γ to that group's part of H, as it says itself.
+    recursions of all methods here have imaginary parts of one sign, which no real Hessian balances.) What a group
+    adds to the Hessian it adds to its own block: `WeightDecay` around a method with a preconditioner γ_g I.
 
     Args:
         methods: one for each group; all look at the full gradient at w.
@@ -145,6 +145,13 @@ class ParameterGroups(Method[ParameterGroupsState]):
             return Identity(w.shape[0], w.dtype, w.device)
         return BlockDiagonal(blocks, factors)
 
+    def seen(self, hessian: Operator) -> Operator:
+        """H + diag(…), with what each group adds to its own block."""
+        nothing = [Diagonal(torch.zeros(size, dtype=hessian.dtype, device=hessian.device)) for size in self.sizes]
+        added = [method.seen(block) for method, block in zip(self.methods, nothing, strict=True)]
+        unchanged = all(one is other for one, other in zip(added, nothing, strict=True))
+        return hessian if unchanged else hessian + Blocks(added)
+
     def companion(self, curvature: float, state: ParameterGroupsState | None = None) -> NDArray[np.float64]:
         """The first group's, in the metric of the composite, if all groups agree on it.
 
@@ -231,50 +238,6 @@ class ParameterGroups(Method[ParameterGroupsState]):
                 "Lower its step size or its weight decay",
             )
         return [edge / edges[0] for edge in edges]
-
-
-@final
-class BlockDiagonal(Preconditioner):
-    """diag(c₁ P₁, c₂ P₂, …): a preconditioner for each slice of the parameters.
-
-    Args:
-        blocks: P_g.
-        factors: c_g > 0.
-    """
-
-    def __init__(self, blocks: Sequence[Preconditioner], factors: Sequence[float]) -> None:
-        super().__init__(sum(block.size for block in blocks), blocks[0].dtype, blocks[0].device)
-        self._blocks, self._factors = tuple(blocks), tuple(factors)
-        self._action = _Blocks([factor * block for factor, block in zip(factors, blocks, strict=True)])
-
-    def power(self, exponent: float) -> Operator:
-        """diag(c_g^exponent P_g^exponent)."""
-        each = zip(self._factors, self._blocks, strict=True)
-        return _Blocks([factor**exponent * block.power(exponent) for factor, block in each])
-
-    def _apply(self, v: Tensor) -> Tensor:
-        return self._action.matvec(v)
-
-    def _apply_block(self, V: Tensor) -> Tensor:
-        return self._action.matmat(V)
-
-
-@final
-class _Blocks(Operator):
-    """A block-diagonal operator."""
-
-    def __init__(self, blocks: Sequence[Operator]) -> None:
-        super().__init__(sum(block.size for block in blocks), blocks[0].dtype, blocks[0].device)
-        self._blocks = tuple(blocks)
-
-    def _apply(self, v: Tensor) -> Tensor:
-        return torch.cat([block.matvec(part) for block, part in self._split(v)])
-
-    def _apply_block(self, V: Tensor) -> Tensor:
-        return torch.cat([block.matmat(part) for block, part in self._split(V)])
-
-    def _split(self, v: Tensor) -> Iterator[tuple[Operator, Tensor]]:
-        return zip(self._blocks, v.split([block.size for block in self._blocks]), strict=True)
 
 
 def _looks_at_the_full_gradient(method: AnyMethod) -> bool:

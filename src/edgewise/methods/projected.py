@@ -147,6 +147,10 @@ class Projected(Method[ProjectedState]):
         """The method's."""
         return self.method.preconditioner(w, gradient, state.method)
 
+    def seen(self, hessian: Operator) -> Operator:
+        """The method's."""
+        return self.method.seen(hessian)
+
     def companion(self, curvature: float, state: ProjectedState | None = None) -> NDArray[np.float64]:
         """The method's, for a mode that it is shown."""
         return self.method.companion(curvature, None if state is None else state.method)

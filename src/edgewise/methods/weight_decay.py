@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
 from edgewise.linalg import Identity, Operator, Preconditioner
-from edgewise.methods.method import AnyMethod, Method
+from edgewise.methods.curvature_driven import AtEdgeRatio
+from edgewise.methods.method import AnyMethod, Method, layers
 from edgewise.methods.sam import SAM
 from edgewise.methods.schedule import Schedule, step_size
 from edgewise.methods.schedule_free import ScheduleFree
@@ -42,7 +43,8 @@ class WeightDecay(Method[Any]):
         decay: γ ≥ 0.
 
     Raises:
-        SettingError: if `decay` is negative, or the method looks at the loss by itself, without the decay.
+        SettingError: if `decay` is negative, or the method decays already or looks at the loss by itself, without
+            the decay.
 
     Example:
         >>> from edgewise.methods import GradientDescent
@@ -55,13 +57,15 @@ class WeightDecay(Method[Any]):
 
     def __post_init__(self) -> None:
         require_decay("decay", self.decay)
-        _refuse_two(self.method, "WeightDecay")
+        _require_undecayed(self.method, "WeightDecay")
         if type(self.method).look is not Method.look and not isinstance(self.method, SGD):
-            name = type(self.method).__name__
+            name, wraps = type(self.method).__name__, len(list(layers(self.method))) > 1
             raise SettingError(
                 f"WeightDecay around {name}",
                 f"{name} looks at the loss by itself, and would not see the decay there",
-                "Put ½γ‖w‖² into the objective, or type DecoupledWeightDecay(method, decay)",
+                f"Type {name}(WeightDecay(method, decay), …)"
+                if wraps
+                else "Put ½γ‖w‖² into the objective, or type DecoupledWeightDecay(method, decay)",
             )
 
     @property
@@ -95,9 +99,9 @@ class WeightDecay(Method[Any]):
 
     def seen(self, hessian: Operator) -> Operator:
         """H + γ I, the Hessian of L + ½γ‖w‖², around a method with a preconditioner; H around any other."""
-        if self._shift == self.decay:
-            return hessian
-        return hessian + self.decay * Identity(hessian.size, hessian.dtype, hessian.device)
+        if self._shift != self.decay:
+            hessian = hessian + self.decay * Identity(hessian.size, hessian.dtype, hessian.device)
+        return self.method.seen(hessian)
 
     def companion(self, curvature: float, state: Any = None) -> NDArray[np.float64]:
         """The method's at λ + γ; at λ itself, where that is a curvature of L + ½γ‖w‖²."""
@@ -161,7 +165,8 @@ class DecoupledWeightDecay(Method[Any]):
         decay: γ ≥ 0, with ηγ < 2 (beyond, the shrinking itself diverges).
 
     Raises:
-        SettingError: if `decay` is negative, or the method decays already or does not step from w.
+        SettingError: if `decay` is negative, or the method decays already, does not step from w, or has to be
+            around the decay and not in it, as the message then says.
 
     Example:
         >>> from edgewise.methods import HeavyBall
@@ -177,12 +182,20 @@ class DecoupledWeightDecay(Method[Any]):
 
     def __post_init__(self) -> None:
         require_decay("decay", self.decay)
-        _refuse_two(self.method, "DecoupledWeightDecay")
-        if isinstance(self.method, ScheduleFree):
+        _require_undecayed(self.method, "DecoupledWeightDecay")
+        *around, innermost = layers(self.method)
+        if isinstance(innermost, ScheduleFree):
             raise SettingError(
                 "DecoupledWeightDecay around ScheduleFree",
                 "it steps from the sequences in its state, and shrinking w would change nothing",
                 "Type WeightDecay(ScheduleFree(lr), decay)",
+            )
+        if around and isinstance(innermost, SAM):
+            name = type(around[-1]).__name__
+            raise SettingError(
+                f"DecoupledWeightDecay around {name} around SAM",
+                "the edge of SAM with decay has a closed form of its own, known next to SAM only",
+                f"Type {name}(DecoupledWeightDecay(SAM(lr, rho), decay), …): it takes the same steps",
             )
 
     @property
@@ -213,6 +226,10 @@ class DecoupledWeightDecay(Method[Any]):
     def preconditioner(self, w: Parameters, gradient: Parameters, state: Any) -> Preconditioner:
         """The method's."""
         return self.method.preconditioner(w, gradient, state)
+
+    def seen(self, hessian: Operator) -> Operator:
+        """The method's: this decay is not in the gradient."""
+        return self.method.seen(hessian)
 
     def companion(self, curvature: float, state: Any = None) -> NDArray[np.float64]:
         """That of p(z; λ) + ηγ p(z; 0)/(z − 1), where p is the method's characteristic polynomial."""
@@ -253,17 +270,25 @@ class DecoupledWeightDecay(Method[Any]):
         return self.decay * (step_size(self.lr, None) if state is None else self.step_size_at(state))
 
 
-def _refuse_two(method: AnyMethod, name: str) -> None:
-    if hasattr(method, "methods"):
-        raise SettingError(
-            f"{name} around {type(method).__name__}",
-            "each of its groups has a step size of its own, by which it would decay",
-            f"Give every group its decay, as in {type(method).__name__}(({name}(method, decay), …), sizes)",
-        )
-    own = getattr(method, "weight_decay", 0)
-    if isinstance(method, WeightDecay | DecoupledWeightDecay) or own != 0:
-        raise SettingError(
-            f"{name} around {method}",
-            "that decays already, and two decays have no common closed form",
-            f"Type {name}(method, decay) with a method that has no weight decay",
-        )
+def _require_undecayed(method: AnyMethod, name: str) -> None:
+    """Refuse what decays already, and what has to see the decay itself, at any depth."""
+    for layer in layers(method):
+        kind = type(layer).__name__
+        if hasattr(layer, "methods"):
+            raise SettingError(
+                f"{name} around {kind}",
+                "each of its groups has a step size of its own, by which it would decay",
+                f"Give every group its decay, as in {kind}(({name}(method, decay), …), sizes)",
+            )
+        if isinstance(layer, AtEdgeRatio):
+            raise SettingError(
+                f"{name} around {kind}",
+                "the step size would keep its distance from the edge that there is without the decay",
+                f"Type {kind}({name}(method, decay), ratio)",
+            )
+        if isinstance(layer, WeightDecay | DecoupledWeightDecay) or getattr(layer, "weight_decay", 0) != 0:
+            raise SettingError(
+                f"{name} around {method}",
+                "that decays already, and two decays have no common closed form",
+                f"Type {name}(method, decay) with a method that has no weight decay",
+            )
