@@ -411,3 +411,31 @@ def test_no_accuracy_where_targets_are_no_classes() -> None:
 def test_a_criterion_in_a_chunk_sees_only_scalars() -> None:
     with pytest.raises(ObjectiveError, match=r"a criterion that returns shape \(5, 3\): an objective is a scalar"):
         Objective.from_module(_mlp(), nn.MSELoss(reduction="none"), (_randn(5, 4), _randn(5, 3)))
+
+
+def test_modules_and_tensors_that_are_used_twice() -> None:
+    """A module registered under two names, and its weight tied into a third: every call gives the same answer."""
+    shared, last = nn.Linear(3, 3, dtype=torch.float64), nn.Linear(3, 3, dtype=torch.float64)
+    last.weight = shared.weight
+    module = nn.Sequential(shared, nn.Tanh(), shared, nn.Tanh(), last)
+    numbers = torch.Generator().manual_seed(0)
+    inputs, targets = (torch.randn(5, 3, generator=numbers, dtype=torch.float64) for _ in range(2))
+    objective = Objective.from_module(module, nn.MSELoss(), (inputs, targets))
+    assert objective.size == 9 + 3 + 3
+
+    def written_out(w: Tensor) -> Tensor:
+        matrix, bias, other = w[:9].reshape(3, 3), w[9:12], w[12:]
+        z = inputs
+        for _ in range(2):
+            z = torch.tanh(z @ matrix.T + bias)
+        return nn.functional.mse_loss(z @ matrix.T + other, targets)
+
+    aside = objective.start + 0.1
+    for w in (objective.start, aside, objective.start, aside):
+        leaf = w.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(written_out(leaf), leaf)
+        torch.testing.assert_close(objective.value(w), written_out(w), rtol=1e-13, atol=0.0)
+        torch.testing.assert_close(objective.gradient(w), gradient, rtol=1e-12, atol=1e-14)
+        v = torch.linspace(-1, 1, 15, dtype=torch.float64)
+        exact = torch.func.hessian(written_out)(w) @ v
+        torch.testing.assert_close(objective.at(w).hvp(v), exact, rtol=1e-10, atol=1e-12)

@@ -93,12 +93,27 @@ class SupervisedTerms(Terms):
         Buffers are handed in as copies: a train-mode layer that writes its running statistics writes into
         those, and the next call finds them as they were.
         """
-        buffers = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
-        replaced = {**buffers, **self.space.unflatten(w)}
+        replaced = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+        parts = self.space.unflatten(w)
+        replaced.update({slot: parts[name] for slot, name in self._slots})
+        args, named = (), {}
         if isinstance(inputs, Mapping):
-            return functional_call(self.module, replaced, (), dict(inputs))
-        args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-        return functional_call(self.module, replaced, args)
+            named = dict(inputs)
+        else:
+            args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+        # PyTorch's own tying puts a module that is registered twice back with what it was given last.
+        return functional_call(self.module, replaced, args, named, tie_weights=False)
+
+    @cached_property
+    def _slots(self) -> tuple[tuple[str, str], ...]:
+        """Every place in the module that holds a parameter of w, once, with the parameter's name."""
+        known = {id(p): name for name, p in self.module.named_parameters() if name in self.space.names}
+        return tuple(
+            (f"{path}.{leaf}" if path else leaf, known[id(parameter)])
+            for path, module in self.module.named_modules()
+            for leaf, parameter in module._parameters.items()
+            if id(parameter) in known
+        )
 
     def to(self, dtype: torch.dtype) -> "SupervisedTerms":
         """The same terms with module and floating-point data in another precision."""
