@@ -22,11 +22,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # Forward-mode differentiation compiles its decompositions with what PyTorch itself calls deprecated.
-    config.addinivalue_line("filterwarnings", "ignore:`torch.jit.script:DeprecationWarning")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Small tensors gain nothing from threads, and sums do not depend on how many there are."""

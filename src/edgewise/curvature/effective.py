@@ -25,6 +25,7 @@ class EffectiveHessian(Operator):
         SettingError: if the preconditioner does not fit H or is not positive.
 
     Example:
+        >>> import torch
         >>> from edgewise.linalg import Diagonal
         >>> H = Diagonal(torch.tensor([8.0, 1.0]))
         >>> EffectiveHessian(H, preconditioner=torch.tensor([4.0, 1.0])) @ torch.ones(2)
