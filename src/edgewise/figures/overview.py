@@ -108,13 +108,14 @@ def _draw_eigenvalues(panel: Axes, dataset: xr.Dataset) -> None:
     linear_limits(panel, values[shown], include=np.append(levels, 0.0))
     effective = "effective" in str(dataset["sharpness"].attrs.get("long_name", ""))
     panel.set_ylabel("effective eigenvalues" if effective else "Hessian eigenvalues")
+    meaning = " (effective sharpness)" if effective else " (sharpness)"
 
     single = processes[0][1] if len(processes) == 1 else FAINT
     handles: list[Artist] = [Line2D([], [], color=INK, linestyle="--", linewidth=1.2)]
     labels = [_critical_label(dataset, levels)]
     for k, rank in enumerate(ranks):
         handles.append(Line2D([], [], color=single, linewidth=_width(k), alpha=_strength(k)))
-        labels.append("λ" + str(rank).translate(_SUBSCRIPTS) + (" (sharpness)" if k == 0 else ""))
+        labels.append("λ" + str(rank).translate(_SUBSCRIPTS) + (meaning if k == 0 else ""))
     low, high = panel.get_ylim()
     if np.quantile(np.nan_to_num(bounds[shown], nan=0.0), 0.95) > _VISIBLE * (high - low):
         handles.append(Patch(color=single, alpha=0.2, linewidth=0))
