@@ -18,6 +18,10 @@ def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     namespace: dict[str, object] = {}  # a later block goes on with what an earlier one has made
     for block in BLOCK.findall(README.read_text()):
         exec(compile(block, str(README), "exec"), namespace)
+    run = namespace["run"]
+    assert isinstance(run, edgewise.Run)
+    assert all(outcome.kind == "finished" for outcome in run.outcomes.values())
+    assert list((tmp_path / "runs").iterdir())
 
 
 def test_the_readme_has_code_and_the_two_commands() -> None:

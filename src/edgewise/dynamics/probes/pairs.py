@@ -37,11 +37,6 @@ class Distance(Probe):
         require_every(self.every)
 
     @property
-    def of(self) -> str | None:
-        """b."""
-        return self.b
-
-    @property
     def pair(self) -> tuple[str, ...]:
         """a and b."""
         return self.a, self.b
@@ -91,11 +86,6 @@ class EigenspaceAlignment(Probe):
     def __post_init__(self) -> None:
         require_every(self.every)
         Tracker(k=self.k, rtol=self.rtol)
-
-    @property
-    def of(self) -> str | None:
-        """b."""
-        return self.b
 
     @property
     def pair(self) -> tuple[str, ...]:
@@ -152,11 +142,6 @@ class PredictedLossRatio(Probe):
             raise SettingError(f"window={self.window}", "a mean is over something", "Type window=50")
 
     @property
-    def of(self) -> str | None:
-        """b."""
-        return self.b
-
-    @property
     def pair(self) -> tuple[str, ...]:
         """a and b."""
         return self.a, self.b
@@ -205,11 +190,6 @@ class ModeDisplacement(Probe):
 
     def __post_init__(self) -> None:
         require_every(self.every)
-
-    @property
-    def of(self) -> str | None:
-        """b."""
-        return self.b
 
     @property
     def pair(self) -> tuple[str, ...]:

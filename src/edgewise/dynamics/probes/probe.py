@@ -33,14 +33,14 @@ class Probe(ABC):
     lag: ClassVar[int] = 0
 
     @property
-    def of(self) -> str | None:
-        """The one process that it reads; None reads all."""
-        return None
-
-    @property
     def pair(self) -> tuple[str, ...]:
         """The processes that it looks at together; none for a probe of one process at a time."""
         return ()
+
+    @property
+    def of(self) -> str | None:
+        """The one process in whose rows its readings stand: the second of a pair; None reads all."""
+        return self.pair[1] if self.pair else None
 
     @abstractmethod
     def series(self) -> tuple[Series, ...]:

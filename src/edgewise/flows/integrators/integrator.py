@@ -5,6 +5,7 @@ large. A vector field gives, at a point, its velocity and the symmetric operator
 stiff it is; an integrator takes one step of a given length, and says how far off it may be.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import final
 
 from torch import Tensor
 
-from edgewise.foundation import Vector
+from edgewise.foundation import SettingError, Vector
 from edgewise.linalg import Operator
 
 
@@ -134,3 +135,33 @@ class Integrator(ABC):
             memory: that of the step before; None at the start.
             ratio: h over the length of the step before.
         """
+
+
+class Stabilized(Integrator):
+    """A Chebyshev method: the more stages a step has, the further it reaches down the negative real axis.
+
+    Attributes:
+        max_stages: the most stages of one step; longer steps are not taken.
+    """
+
+    __slots__ = ()
+
+    max_stages: int
+
+    @abstractmethod
+    def reach(self, stages: int) -> float:
+        """How far down the negative real axis a step of so many stages is stable."""
+
+    @abstractmethod
+    def stages(self, stiffness: float) -> int:
+        """The fewest stages that are stable where the step times the spectral radius is `stiffness`."""
+
+    def longest(self, radius: float) -> float:
+        """What the most stages allow."""
+        return self.reach(self.max_stages) / radius if radius > 0.0 else math.inf
+
+
+def require_stages(max_stages: int, least: int, why: str) -> None:
+    """Refuse fewer stages than a step takes."""
+    if max_stages < least:
+        raise SettingError(f"max_stages={max_stages}", why, "Type max_stages=150")

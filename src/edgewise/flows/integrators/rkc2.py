@@ -1,17 +1,16 @@
 """Runge–Kutta–Chebyshev of order two: s gradients reach as far as 0.65 s², so many small steps become one."""
 
-import math
 from dataclasses import dataclass
 from typing import final
 
 from edgewise.flows.integrators.chebyshev2 import coefficients, fewest, recur
-from edgewise.flows.integrators.integrator import Integrator, Trial, VectorField
-from edgewise.foundation import SettingError, Vector
+from edgewise.flows.integrators.integrator import Stabilized, Trial, VectorField, require_stages
+from edgewise.foundation import Vector
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class RKC2(Integrator):
+class RKC2(Stabilized):
     """The Runge–Kutta–Chebyshev method of second order.
 
     With Chebyshev polynomials T_j at w₀ = 1 + ε/s², ε = 2/13, w₁ = T_s'(w₀)/T_s''(w₀), b_j = T_j''/T_j'²
@@ -47,10 +46,7 @@ class RKC2(Integrator):
     max_stages: int = 150
 
     def __post_init__(self) -> None:
-        if self.max_stages < 2:
-            raise SettingError(
-                f"max_stages={self.max_stages}", "a step of second order takes two", "Type max_stages=150"
-            )
+        require_stages(self.max_stages, 2, "a step of second order takes two")
 
     @property
     def order(self) -> int:
@@ -64,10 +60,6 @@ class RKC2(Integrator):
     def stages(self, stiffness: float) -> int:
         """The fewest stages that are stable where the step times the spectral radius is `stiffness`."""
         return fewest(stiffness)
-
-    def longest(self, radius: float) -> float:
-        """What the most stages allow."""
-        return self.reach(self.max_stages) / radius if radius > 0.0 else math.inf
 
     def step(
         self,

@@ -1,19 +1,18 @@
 """Runge–Kutta–Chebyshev of order three, by telling each step of second order what the last one missed."""
 
-import math
 from dataclasses import dataclass
 from typing import final
 
 from edgewise.flows.integrators.chebyshev2 import coefficients, fewest, recur
-from edgewise.flows.integrators.integrator import Integrator, Trial, VectorField
-from edgewise.foundation import SettingError, Vector
+from edgewise.flows.integrators.integrator import Stabilized, Trial, VectorField, require_stages
+from edgewise.foundation import Vector
 
 _AHEAD = 1.6  # the most of r³
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class RKC3(Integrator):
+class RKC3(Stabilized):
     """The Runge–Kutta–Chebyshev method, corrected to third order by the derivative that the last step has seen.
 
     The local error of `RKC2` is −C h³ y''', with C → 1/15 for many stages. This method takes the same step for
@@ -50,10 +49,7 @@ class RKC3(Integrator):
     max_stages: int = 150
 
     def __post_init__(self) -> None:
-        if self.max_stages < 2:
-            raise SettingError(
-                f"max_stages={self.max_stages}", "a step of the recurrence takes two", "Type max_stages=150"
-            )
+        require_stages(self.max_stages, 2, "a step of the recurrence takes two")
 
     @property
     def order(self) -> int:
@@ -67,10 +63,6 @@ class RKC3(Integrator):
     def stages(self, stiffness: float) -> int:
         """The fewest stages that are stable where the step times the spectral radius is `stiffness`."""
         return fewest(stiffness)
-
-    def longest(self, radius: float) -> float:
-        """What the most stages allow."""
-        return self.reach(self.max_stages) / radius if radius > 0.0 else math.inf
 
     def step(
         self,

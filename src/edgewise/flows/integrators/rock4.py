@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from edgewise.flows.integrators.chebyshev4 import FEWEST, coefficients
-from edgewise.flows.integrators.integrator import Integrator, Trial, VectorField
-from edgewise.foundation import SettingError, Vector
+from edgewise.flows.integrators.integrator import Stabilized, Trial, VectorField, require_stages
+from edgewise.foundation import Vector
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class ROCK4(Integrator):
+class ROCK4(Stabilized):
     """An orthogonal Runge–Kutta–Chebyshev method of fourth order.
 
     A three-term recurrence of s − 4 stages, then four of a Runge–Kutta method that completes the order:
@@ -46,10 +46,7 @@ class ROCK4(Integrator):
     max_stages: int = 150
 
     def __post_init__(self) -> None:
-        if self.max_stages < FEWEST:
-            raise SettingError(
-                f"max_stages={self.max_stages}", "a step of fourth order takes five", "Type max_stages=150"
-            )
+        require_stages(self.max_stages, FEWEST, "a step of fourth order takes five")
 
     @property
     def order(self) -> int:
@@ -67,10 +64,6 @@ class ROCK4(Integrator):
         while self.reach(s) < stiffness:
             s += 1
         return s
-
-    def longest(self, radius: float) -> float:
-        """What the most stages allow."""
-        return self.reach(self.max_stages) / radius if radius > 0.0 else math.inf
 
     def step(
         self,
