@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edgewise.foundation import ParameterSpace, SettingError, decode, encode
 from edgewise.methods import Drop, Muon, MuonState, critical_curvature_by_bisection
-from edgewise.methods.newton_schulz import newton_schulz
+from edgewise.methods.orthogonal.newton_schulz import newton_schulz
 from reference.beside_torch import (
     assert_a_step_leaves_its_inputs_unchanged,
     assert_equals_torch,

@@ -9,14 +9,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from edgewise.foundation import SettingError
-from edgewise.methods.adam import Adam, AdamState
-from edgewise.methods.adamw import AdamW
+from edgewise.methods.adaptive import Adam, AdamState, AdamW, RMSProp, RMSPropState
+from edgewise.methods.descent import SGD, SGDState
 from edgewise.methods.method import AnyMethod
-from edgewise.methods.muon import Muon, MuonState
-from edgewise.methods.parameter_groups import ParameterGroups, ParameterGroupsState
-from edgewise.methods.rmsprop import RMSProp, RMSPropState
-from edgewise.methods.sgd import SGD, SGDState
-from edgewise.methods.weight_decay import WeightDecay
+from edgewise.methods.orthogonal import Muon, MuonState
+from edgewise.methods.wrappers import ParameterGroups, ParameterGroupsState, WeightDecay
 
 Group = Mapping[str, Any]
 """A param group: settings by name."""

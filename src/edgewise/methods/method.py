@@ -23,9 +23,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.foundation import Parameters, ParameterSpace
+from edgewise.foundation import Parameters, ParameterSpace, SettingError
 from edgewise.linalg import Identity, Operator, Preconditioner
-from edgewise.methods.schedule import Schedule
+from edgewise.methods.requirements import shown
+from edgewise.methods.schedules import Schedule
 from edgewise.objectives import Objective, Point
 
 State = TypeVar("State")
@@ -136,6 +137,16 @@ class Method(ABC, Generic[State]):
 
 AnyMethod = Method[Any]
 """A method, whatever its state."""
+
+
+def require_method(wrapper: str, value: Any, inside: str = "GradientDescent(0.01), …") -> None:
+    """Refuse to wrap what is not a method; `inside` is an example of what to type."""
+    if not isinstance(value, Method):
+        raise SettingError(
+            f"{wrapper} around {shown(value)}",
+            "that is not a method",
+            f"Type {wrapper}({inside}), or from_torch(optimizer) for one of torch.optim",
+        )
 
 
 def layers(method: AnyMethod) -> Iterator[AnyMethod]:

@@ -4,13 +4,9 @@ An average m' = β m + (1 − β) g keeps the share β of itself. Averaging the 
 size (1 − β)η; weight decay that is decoupled from the gradient multiplies the parameters by 1 − ηγ beside it.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-
-from edgewise.foundation import SettingError
 
 
 def mean_square(average: Tensor, gradient: Tensor, beta: float | int) -> Tensor:
@@ -33,17 +29,3 @@ def averaged_critical_curvature(eta: float | int, beta: float | int, decay: floa
     for λ = −γ. A decay above 2/η diverges by itself.
     """
     return max(0.0, (1.0 + beta) * (2.0 - eta * decay) / ((1.0 - beta) * eta))
-
-
-def require_shares(given: str, values: tuple[float | int, ...], fix: str) -> None:
-    """Refuse an average that keeps less than nothing or all of itself."""
-    if not all(0.0 <= beta < 1.0 for beta in values):
-        raise SettingError(given, "an average keeps a share 0 ≤ β < 1 of itself", fix)
-
-
-def require_eps(eps: float | int) -> None:
-    """Refuse an ε that would turn a denominator around."""
-    if not (math.isfinite(eps) and eps >= 0):
-        raise SettingError(
-            f"eps={eps}", "what is added to a denominator is finite and not negative", "Type eps=1e-8"
-        )

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgewise.foundation import Parameters, SettingError
+from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_beta
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -97,13 +98,3 @@ class HeavyBall(Method[HeavyBallState]):
     def critical_formula(self) -> str:
         """`(2+2β)/η`."""
         return "(2+2β)/η"
-
-
-def require_beta(beta: float | int, name: str = "beta") -> None:
-    """Refuse a share of the velocity that does not decay."""
-    if not 0.0 <= beta < 1.0:
-        raise SettingError(
-            f"{name}={beta}",
-            f"the velocity grows without end unless 0 ≤ {name} < 1",
-            f"Type {name}=0.9, or use GradientDescent(lr) for no momentum",
-        )

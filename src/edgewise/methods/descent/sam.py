@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, SettingError
+from edgewise.methods.descent.normalized import length
 from edgewise.methods.method import Method
-from edgewise.methods.normalized import length
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_number
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 from edgewise.objectives import Objective, Point
 
 
@@ -64,12 +65,8 @@ class SAM(Method[SAMState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        if not (math.isfinite(self.rho) and self.rho >= 0.0):
-            raise SettingError(
-                f"rho={self.rho}",
-                "the distance uphill is finite and not negative",
-                "Type rho=0.05, or use GradientDescent(lr)",
-            )
+        why, fix = "the distance uphill is finite and not negative", "Type rho=0.05, or use GradientDescent(lr)"
+        require_number("rho", self.rho, lambda rho: rho >= 0, why, fix)
 
     def init(self, w: Parameters) -> SAMState:
         """No step taken and nothing seen yet."""

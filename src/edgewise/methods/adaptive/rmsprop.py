@@ -11,8 +11,9 @@ from torch import Tensor
 from edgewise.foundation import Parameters
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import mean_square, require_eps, require_shares
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.moving_average import mean_square
+from edgewise.methods.requirements import require_eps, require_share
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -64,7 +65,7 @@ class RMSProp(Method[RMSPropState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        require_shares(f"beta2={self.beta2}", (self.beta2,), "Type beta2=0.99")
+        require_share("beta2", self.beta2, "Type beta2=0.99")
         require_eps(self.eps)
 
     def init(self, w: Parameters) -> RMSPropState:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, SettingError
 from edgewise.methods.method import Method
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_number
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 from edgewise.objectives import Objective, Point
 
 
@@ -72,12 +73,8 @@ class SqrtLossGD(Method[SqrtLossGDState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        if not math.isfinite(self.minimum):
-            raise SettingError(
-                f"minimum={self.minimum}",
-                "the least loss is a finite number",
-                "Leave it out if that is 0",
-            )
+        why, fix = "the least loss is a finite number", "Leave it out if that is 0"
+        require_number("minimum", self.minimum, lambda minimum: True, why, fix)
 
     def init(self, w: Parameters) -> SqrtLossGDState:
         """No step taken and nothing seen yet."""

@@ -7,12 +7,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.foundation import Parameters, SettingError
+from edgewise.foundation import Parameters
 from edgewise.linalg import PositiveDiagonal
-from edgewise.methods.adam import AdamState, divisor, nothing_seen, require_adam, see
+from edgewise.methods.adaptive.adam import AdamState, divisor, nothing_seen, require_adam, see
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
-from edgewise.methods.schedule import Schedule, step_size
+from edgewise.methods.requirements import require_count
+from edgewise.methods.schedules import Schedule, step_size
 
 
 @final
@@ -50,12 +51,8 @@ class FrozenAdam(Method[AdamState]):
 
     def __post_init__(self) -> None:
         require_adam(self.lr, self.betas, self.eps)
-        if self.freeze_at < 1:
-            raise SettingError(
-                f"freeze_at={self.freeze_at}",
-                "there is nothing to freeze before the first gradient",
-                "Type freeze_at=100, the number of steps that adapt",
-            )
+        why = "there is nothing to freeze before the first gradient"
+        require_count("freeze_at", self.freeze_at, 1, why, "Type freeze_at=100, the number of steps that adapt")
 
     def init(self, w: Parameters) -> AdamState:
         """Nothing seen yet: m = ν = 0."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
 from edgewise.linalg import Identity, Operator, Preconditioner
-from edgewise.methods.curvature_driven import AtEdgeRatio
-from edgewise.methods.method import AnyMethod, Method, layers
-from edgewise.methods.sam import SAM
-from edgewise.methods.schedule import Schedule, step_size
-from edgewise.methods.schedule_free import ScheduleFree
-from edgewise.methods.sgd import SGD, require_decay
+from edgewise.methods.descent import SAM, SGD
+from edgewise.methods.method import AnyMethod, Method, layers, require_method
+from edgewise.methods.momentum import ScheduleFree
+from edgewise.methods.requirements import require_decay
+from edgewise.methods.schedules import Schedule, step_size
+from edgewise.methods.wrappers.curvature_driven import AtEdgeRatio
 from edgewise.objectives import Objective, Point
 
 
@@ -56,6 +56,7 @@ class WeightDecay(Method[Any]):
     decay: float | int
 
     def __post_init__(self) -> None:
+        require_method("WeightDecay", self.method)
         require_decay("decay", self.decay)
         _require_undecayed(self.method, "WeightDecay")
         if type(self.method).look is not Method.look and not isinstance(self.method, SGD):
@@ -181,6 +182,7 @@ class DecoupledWeightDecay(Method[Any]):
     decay: float | int
 
     def __post_init__(self) -> None:
+        require_method("DecoupledWeightDecay", self.method)
         require_decay("decay", self.decay)
         _require_undecayed(self.method, "DecoupledWeightDecay")
         *around, innermost = layers(self.method)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgewise.foundation import Parameters
-from edgewise.methods.heavy_ball import require_beta
 from edgewise.methods.method import Method
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_beta
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, SettingError
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import require_eps, require_shares
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_eps, require_share
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 from edgewise.objectives import Objective, Point
 
 
@@ -70,7 +70,7 @@ class ScalarRMSProp(Method[ScalarRMSPropState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        require_shares(f"beta2={self.beta2}", (self.beta2,), "Type beta2=0.99")
+        require_share("beta2", self.beta2, "Type beta2=0.99")
         require_eps(self.eps)
 
     def init(self, w: Parameters) -> ScalarRMSPropState:

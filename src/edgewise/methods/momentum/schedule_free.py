@@ -10,8 +10,8 @@ from torch import Tensor
 
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import require_shares
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import require_share
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -66,7 +66,7 @@ class ScheduleFree(Method[ScheduleFreeState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        require_shares(f"beta={self.beta}", (self.beta,), "Type beta=0.9")
+        require_share("beta", self.beta, "Type beta=0.9")
 
     def init(self, w: Parameters) -> ScheduleFreeState:
         """z = x = y."""

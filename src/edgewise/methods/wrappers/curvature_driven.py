@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgewise.foundation import Parameters, ParameterSpace, SettingError, derive_seed, generator
+from edgewise.foundation import Parameters, ParameterSpace, SettingError, generator
 from edgewise.linalg import BlockKrylov, Function, Identity, Lanczos, Operator, Preconditioner
-from edgewise.methods.method import AnyMethod, Method, layers
-from edgewise.methods.normalized import length
-from edgewise.methods.schedule import Schedule, require_step_size
+from edgewise.methods.descent import length
+from edgewise.methods.method import AnyMethod, Method, layers, require_method
+from edgewise.methods.requirements import require_measurements, require_number, require_seed
+from edgewise.methods.schedules import Schedule, require_step_size
 from edgewise.objectives import Objective, Point
 
 
@@ -95,7 +96,8 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        derive_seed(self.seed)
+        require_method("AtEdgeRatio", self.method)
+        require_seed(self.seed)
         if isinstance(self.method.lr, Schedule):
             raise SettingError(
                 f"AtEdgeRatio around a method with lr={self.method.lr}",
@@ -108,16 +110,11 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
                 "the inner one keeps a step size of its own, which the outer one could not set",
                 "Type AtEdgeRatio(method, ratio) with a method at a fixed step size",
             )
-        if not (math.isfinite(self.ratio) and self.ratio > 0.0):
-            raise SettingError(f"ratio={self.ratio}", "an edge ratio is positive and finite", "Type ratio=0.9")
-        if self.every < 1:
-            raise SettingError(f"every={self.every}", "steps are counted in whole numbers from 1", "Type every=10")
-        if not 0.0 < self.rtol < 1.0:
-            raise SettingError(f"rtol={self.rtol}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
-        if not (math.isfinite(self.growth) and self.growth > 1.0):
-            raise SettingError(
-                f"growth={self.growth}", "a step size that cannot rise can only fall", "Type growth=1.1"
-            )
+        why = "an edge ratio is positive and finite"
+        require_number("ratio", self.ratio, lambda ratio: ratio > 0, why, "Type ratio=0.9")
+        require_measurements(self.every, self.rtol)
+        why = "a step size that cannot rise can only fall"
+        require_number("growth", self.growth, lambda growth: growth > 1, why, "Type growth=1.1")
         if self.largest is not None:
             require_step_size("largest", self.largest)
             if self.largest < self.method.lr:

@@ -2,23 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgewise.foundation import Parameters
+from edgewise.foundation import Parameters, SettingError
 from edgewise.linalg import PositiveDiagonal
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import (
-    averaged_companion,
-    averaged_critical_curvature,
-    mean_square,
-    require_eps,
-    require_shares,
-)
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature, mean_square
+from edgewise.methods.requirements import require_eps, require_share, shown
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -110,10 +105,14 @@ class Adam(Method[AdamState]):
         return "(2+2β₁)/((1−β₁)η)"
 
 
-def require_adam(lr: float | int | Schedule, betas: tuple[float | int, float | int], eps: float | int) -> None:
+def require_adam(lr: Any, betas: Any, eps: Any) -> None:
     """Refuse settings outside their ranges."""
     require_lr(lr)
-    require_shares(f"betas={betas}", betas, "Type betas=(0.9, 0.999)")
+    fix = "Type betas=(0.9, 0.999)"
+    if not (isinstance(betas, tuple) and len(betas) == 2):
+        raise SettingError(f"betas={shown(betas)}", "it takes a tuple of two shares, (β₁, β₂)", fix)
+    for place, beta in enumerate(betas):
+        require_share(f"betas[{place}]", beta, fix)
     require_eps(eps)
 
 

@@ -11,10 +11,17 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgewise.foundation import Parameters, SettingError, derive_seed, generator
-from edgewise.methods.heavy_ball import require_beta
+from edgewise.foundation import Parameters, SettingError, generator
 from edgewise.methods.method import Method
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.requirements import (
+    require_beta,
+    require_count,
+    require_decay,
+    require_flag,
+    require_number,
+    require_seed,
+)
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 from edgewise.objectives import Objective, Point
 
 
@@ -91,21 +98,21 @@ class SGD(Method[SGDState]):
     def __post_init__(self) -> None:
         require_lr(self.lr)
         require_decay("weight_decay", self.weight_decay)
-        derive_seed(self.seed)
-        size = self.batch_size
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
-            raise SettingError(
-                f"batch_size={self.batch_size!r}",
-                "a batch has a whole number of samples, at least one",
-                "Type batch_size=32, or batch_size=None for all the data",
-            )
+        require_seed(self.seed)
+        if self.batch_size is not None:
+            why = "a batch has a whole number of samples, at least one"
+            fix = "Type batch_size=32, or batch_size=None for all the data"
+            require_count("batch_size", self.batch_size, 1, why, fix)
         require_beta(self.momentum, "momentum")
-        if not 0.0 <= self.dampening < 1.0:
-            raise SettingError(
-                f"dampening={self.dampening}",
-                "the velocity takes up the share 1 − dampening of a gradient, which is positive and at most one",
-                "Leave it out, or type dampening=0.5",
-            )
+        require_number(
+            "dampening",
+            self.dampening,
+            lambda dampening: 0 <= dampening < 1,
+            "the velocity takes up the share 1 − dampening of a gradient, which is positive and at most one",
+            "Leave it out, or type dampening=0.5",
+        )
+        require_flag("nesterov", self.nesterov)
+        require_flag("replacement", self.replacement)
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             raise SettingError(
                 f"nesterov=True with momentum={self.momentum} and dampening={self.dampening}",
@@ -220,9 +227,3 @@ class SGD(Method[SGDState]):
                 "a batch without replacement has each of them at most once",
                 f"Type batch_size={samples}, or replacement=True",
             )
-
-
-def require_decay(name: str, decay: float | int) -> None:
-    """Refuse a weight decay that is negative or not finite."""
-    if not (math.isfinite(decay) and decay >= 0.0):
-        raise SettingError(f"{name}={decay}", "weight decay is finite and not negative", f"Type {name}=1e-4, or 0")

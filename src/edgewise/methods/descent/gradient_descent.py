@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
-from edgewise.methods.schedule import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 @final

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
 from edgewise.linalg import Diagonal, Identity, Operator, Preconditioner
-from edgewise.methods.block_diagonal import BlockDiagonal, Blocks
-from edgewise.methods.method import AnyMethod, Method
-from edgewise.methods.schedule import Schedule
-from edgewise.methods.sgd import SGD
-from edgewise.methods.weight_decay import DecoupledWeightDecay, WeightDecay
+from edgewise.methods.descent import SGD
+from edgewise.methods.method import AnyMethod, Method, require_method
+from edgewise.methods.requirements import require_count, shown
+from edgewise.methods.schedules import Schedule
+from edgewise.methods.wrappers.block_diagonal import BlockDiagonal, Blocks
+from edgewise.methods.wrappers.weight_decay import DecoupledWeightDecay, WeightDecay
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -71,13 +72,19 @@ class ParameterGroups(Method[ParameterGroupsState]):
     sizes: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.methods or len(self.methods) != len(self.sizes) or min(self.sizes) < 1:
-            raise SettingError(
-                f"{len(self.methods)} methods and sizes={self.sizes}",
-                "every group has a method and at least one parameter",
-                "Type ParameterGroups((GradientDescent(0.1), GradientDescent(0.2)), sizes=(24, 8))",
-            )
-        for method in self.methods:
+        inside = "(GradientDescent(0.1), GradientDescent(0.2)), sizes=(24, 8)"
+        fix = f"Type ParameterGroups({inside})"
+        for name, given in (("methods", self.methods), ("sizes", self.sizes)):
+            if not isinstance(given, tuple):
+                raise SettingError(
+                    f"{name}={shown(given)}", "it takes a tuple, with an entry for every group", fix
+                )
+        why = "every group has a method and at least one parameter"
+        if not self.methods or len(self.methods) != len(self.sizes):
+            raise SettingError(f"{len(self.methods)} methods and sizes={self.sizes}", why, fix)
+        for place, (method, size) in enumerate(zip(self.methods, self.sizes, strict=True)):
+            require_count(f"sizes[{place}]", size, 1, why, fix)
+            require_method("ParameterGroups", method, inside)
             if not _looks_at_the_full_gradient(method):
                 raise SettingError(
                     f"a group with {type(method).__name__}",

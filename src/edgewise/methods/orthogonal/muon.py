@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -16,14 +16,10 @@ from torch import Tensor
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError
 from edgewise.methods.method import Method
-from edgewise.methods.moving_average import (
-    averaged_companion,
-    averaged_critical_curvature,
-    require_shares,
-)
-from edgewise.methods.newton_schulz import Eigenbasis, MatrixPreconditioner, eigenbasis, newton_schulz
-from edgewise.methods.schedule import Schedule, require_lr, step_size
-from edgewise.methods.sgd import require_decay
+from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
+from edgewise.methods.orthogonal.newton_schulz import Eigenbasis, MatrixPreconditioner, eigenbasis, newton_schulz
+from edgewise.methods.requirements import require_count, require_decay, require_flag, require_share, shown
+from edgewise.methods.schedules import Schedule, require_lr, step_size
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -95,11 +91,22 @@ class Muon(Method[MuonState]):
 
     def __post_init__(self) -> None:
         require_lr(self.lr)
-        require_shares(f"momentum={self.momentum}", (self.momentum,), "Type momentum=0.95")
+        require_share("momentum", self.momentum, "Type momentum=0.95")
         require_decay("weight_decay", self.weight_decay)
-        if self.steps < 1:
+        require_count("steps", self.steps, 1, "without an iteration nothing is made orthogonal", "Type steps=5")
+        require_flag("nesterov", self.nesterov)
+        require_flag("match_rms", self.match_rms)
+        if self.shapes is not None and not _are_shapes(self.shapes):
             raise SettingError(
-                f"steps={self.steps}", "without an iteration nothing is made orthogonal", "Type steps=5"
+                f"shapes={shown(self.shapes)}",
+                "it takes a tuple with the shape of every tensor, each a tuple of whole numbers",
+                "Type shapes=((8, 3), (8,)), or leave it out and take method.on(objective.space)",
+            )
+        if self.precision is not None and not _is_floating(self.precision):
+            raise SettingError(
+                f"precision={shown(self.precision)}",
+                "the iteration is done in floating-point numbers of some dtype",
+                "Type precision=torch.bfloat16, or precision=None for that of w",
             )
 
     def on(self, space: ParameterSpace | None) -> "Muon":
@@ -202,3 +209,17 @@ class Muon(Method[MuonState]):
         first, second = (vector.split([prod(shape) for shape in shapes]) for vector in vectors)
         for one, other, shape in zip(first, second, shapes, strict=True):
             yield one.view(shape), other.view(shape), shape
+
+
+def _are_shapes(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(shape, tuple) and all(map(_is_length, shape)) for shape in value
+    )
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, torch.dtype) and value.is_floating_point

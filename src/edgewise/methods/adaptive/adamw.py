@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters
 from edgewise.linalg import PositiveDiagonal
-from edgewise.methods.adam import AdamState, divisor, nothing_seen, require_adam, see
+from edgewise.methods.adaptive.adam import AdamState, divisor, nothing_seen, require_adam, see
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
-from edgewise.methods.schedule import Schedule, step_size
-from edgewise.methods.sgd import require_decay
+from edgewise.methods.requirements import require_decay
+from edgewise.methods.schedules import Schedule, step_size
 
 
 @final

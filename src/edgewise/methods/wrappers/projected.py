@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgewise.foundation import Parameters, ParameterSpace, SettingError, derive_seed, generator
+from edgewise.foundation import Parameters, ParameterSpace, SettingError, generator
 from edgewise.linalg import BlockKrylov, Function, Lanczos, Operator, Preconditioner
-from edgewise.methods.method import AnyMethod, Method
-from edgewise.methods.schedule import Schedule
+from edgewise.methods.method import AnyMethod, Method, require_method
+from edgewise.methods.requirements import require_count, require_measurements, require_seed, shown
+from edgewise.methods.schedules import Schedule
 from edgewise.objectives import Objective, Point
 
 
@@ -83,17 +84,14 @@ class Projected(Method[ProjectedState]):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        derive_seed(self.seed)
-        if self.part not in ("dominant", "bulk"):
+        require_method("Projected", self.method)
+        require_seed(self.seed)
+        if not isinstance(self.part, str) or self.part not in ("dominant", "bulk"):
             raise SettingError(
-                f"part={self.part!r}", "the gradient has two parts", 'Type part="dominant" or part="bulk"'
+                f"part={shown(self.part)}", "the gradient has two parts", 'Type part="dominant" or part="bulk"'
             )
-        if self.k < 1:
-            raise SettingError(f"k={self.k}", "a subspace has at least one direction", "Type k=10")
-        if self.every < 1:
-            raise SettingError(f"every={self.every}", "steps are counted in whole numbers from 1", "Type every=5")
-        if not 0.0 < self.rtol < 1.0:
-            raise SettingError(f"rtol={self.rtol}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
+        require_count("k", self.k, 1, "a subspace has at least one direction", "Type k=10")
+        require_measurements(self.every, self.rtol)
 
     @property
     def lr(self) -> float | Schedule:  # type: ignore[override]
