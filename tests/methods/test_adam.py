@@ -99,7 +99,9 @@ def test_a_step_leaves_its_inputs_unchanged_and_what_was_stored_goes_on():
 
 @pytest.mark.parametrize("betas", [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, math.nan)])
 def test_betas_outside_their_range_are_refused(betas):
-    with pytest.raises(SettingError, match=r"^betas\[[01]\]=.*keeps a share 0 ≤ β < 1 of itself\. Type betas=\(0\.9, 0"):
+    with pytest.raises(
+        SettingError, match=r"^betas\[[01]\]=.*keeps a share 0 ≤ β < 1 of itself\. Type betas=\(0\.9, 0"
+    ):
         Adam(0.01, betas)
 
 

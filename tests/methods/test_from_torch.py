@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -183,6 +184,19 @@ def test_parameters_have_to_be_those_of_the_optimiser():
             SettingError, match=rf"{len(wrong)} parameters for an optimiser of 3: .*in the order of w"
         ):
             from_torch(optimizer, wrong)
+
+
+def test_a_module_is_not_its_parameters(monkeypatch):
+    layer = torch.nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+    # Without the check of types that the tests have, and users do not.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(
+        SettingError, match=r"of type Linear: they are tensors.*\(optimizer, model\.parameters\(\)\)"
+    ):
+        from_torch(optimizer, layer)
+    with pytest.raises(SettingError, match=r"an optimiser of type Linear: no method here does what it does"):
+        from_torch(layer)
 
 
 def test_an_optimiser_whose_parameters_have_not_stepped_together_is_refused():

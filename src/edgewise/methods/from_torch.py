@@ -78,7 +78,7 @@ def _pieces(optimizer: Optimizer, parameters: Iterable[Tensor] | None) -> list[t
         method = _refusing(read)(group)
         methods.update({id(tensor): method for tensor in group["params"] if tensor.requires_grad})
     own = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    tensors = own if parameters is None else list(parameters)
+    tensors = own if parameters is None else _listed(parameters)
     if {id(tensor) for tensor in tensors} != methods.keys() or len(tensors) != len(methods):
         raise SettingError(
             f"{len(tensors)} parameters for an optimiser of {len(methods)}",
@@ -93,6 +93,16 @@ def _pieces(optimizer: Optimizer, parameters: Iterable[Tensor] | None) -> list[t
         else:
             pieces.append((method, [tensor]))
     return [(_with_shapes(method, run), run) for method, run in pieces]
+
+
+def _listed(parameters: Any) -> list[Tensor]:
+    if not isinstance(parameters, Iterable):
+        raise SettingError(
+            f"parameters of type {type(parameters).__name__}",
+            "they are tensors, one after the other",
+            "Type from_torch(optimizer, model.parameters())",
+        )
+    return list(parameters)
 
 
 def _readers() -> dict[type[Optimizer], Callable[[Group], AnyMethod]]:

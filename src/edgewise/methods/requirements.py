@@ -87,6 +87,8 @@ def require_measurements(every: Any, rtol: Any) -> None:
 
 def shown(value: Any) -> str:
     """What was given, short enough to stand in a sentence."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     # The number itself, also where NumPy's repr would name its type.
     return str(value) if isinstance(value, float) else " ".join(_SHORT.repr(value).split())
 

@@ -99,7 +99,7 @@ class Muon(Method[MuonState]):
         if self.shapes is not None and not _are_shapes(self.shapes):
             raise SettingError(
                 f"shapes={shown(self.shapes)}",
-                "it takes a tuple with the shape of every tensor, each a tuple of whole numbers",
+                "it takes a tuple with the shape of every tensor, each a tuple of positive whole numbers",
                 "Type shapes=((8, 3), (8,)), or leave it out and take method.on(objective.space)",
             )
         if self.precision is not None and not _is_floating(self.precision):
@@ -218,7 +218,7 @@ def _are_shapes(value: Any) -> bool:
 
 
 def _is_length(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _is_floating(value: Any) -> bool:

@@ -81,7 +81,7 @@ class ParameterGroups(Method[ParameterGroupsState]):
                 )
         why = "every group has a method and at least one parameter"
         if not self.methods or len(self.methods) != len(self.sizes):
-            raise SettingError(f"{len(self.methods)} methods and sizes={self.sizes}", why, fix)
+            raise SettingError(f"{len(self.methods)} methods and sizes={shown(self.sizes)}", why, fix)
         for place, (method, size) in enumerate(zip(self.methods, self.sizes, strict=True)):
             require_count(f"sizes[{place}]", size, 1, why, fix)
             require_method("ParameterGroups", method, inside)
