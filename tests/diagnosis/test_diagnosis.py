@@ -1,5 +1,8 @@
 """Series whose phases are known: drawn by hand, or made by systems with an edge, a catapult, a blow-up."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -242,6 +245,24 @@ def test_a_start_above_that_settles_there_is_an_edge_from_the_start():
     diagnosis = diagnose(np.arange(600), decay(600), sharpness, CRITICAL)
     assert kinds(diagnosis) == ["edge"]
     assert diagnosis.onset == 0
+
+
+def test_what_was_measured_is_called_by_its_name_and_the_edge_by_its_own():
+    diagnosis = diagnose(
+        np.arange(100),
+        [1.0] * 100,
+        [50.0] * 100,
+        CRITICAL,
+        formula="the critical sharpness",
+        measured="effective sharpness",
+    )
+    assert str(diagnosis) == (
+        "Below the edge of stability: effective sharpness 0.25 × the critical sharpness at the last reading, "
+        "and not rising, while the loss stayed at 1."
+    )
+    assert str(replace(diagnosis, measured="curvature")).startswith(
+        "Below the edge of stability: curvature 0.25 ×"
+    )
 
 
 # Too little to tell
@@ -510,6 +531,11 @@ def test_the_phases_tile_the_run_whatever_the_series(sharpness, data):
     for before, after in zip(diagnosis.phases, diagnosis.phases[1:], strict=False):
         assert before.start <= before.end == after.start - 1
     assert str(diagnosis).endswith(".")
+    # The names of the edge and of what was measured stand in their places, whatever words they are made of.
+    called = replace(diagnosis, formula="the edge of sharpness", measured="effective sharpness")
+    places = str(replace(diagnosis, formula="F", measured="M"))
+    places = re.sub(r"\bM\b", called.measured, re.sub(r"× F\b", f"× {called.formula}", places))
+    assert str(called) == places
 
 
 @given(scale=st.floats(1e-3, 1e3))

@@ -13,7 +13,7 @@ from edgewise.diagnosis.divergence import find_divergence
 from edgewise.diagnosis.forecast import forecast_edge
 from edgewise.diagnosis.phase import Evidence, Forecast, Kind, Phase, Spread
 from edgewise.diagnosis.segmentation import find_moves, find_phases
-from edgewise.diagnosis.sentences import describe
+from edgewise.diagnosis.sentences import Words, describe
 from edgewise.diagnosis.series import read_series
 
 
@@ -52,8 +52,8 @@ class Diagnosis:
         return next((phase.edge_ratio for phase in reversed(self.phases) if phase.kind == "edge"), None)
 
     def __str__(self) -> str:
-        text = describe(self.phases, self.forecast, self.evidence, self.formula)
-        return text.replace("sharpness", self.measured)
+        words = Words(formula=self.formula, measured=self.measured)
+        return describe(self.phases, self.forecast, self.evidence, words)
 
 
 def diagnose(
