@@ -9,6 +9,7 @@ from edgewise.foundation import (
     DataError,
     DerivativeError,
     EdgewiseError,
+    EvidenceError,
     FlowError,
     NounError,
     ObjectiveError,
@@ -17,7 +18,7 @@ from edgewise.foundation import (
     first_line,
 )
 
-ERRORS = [SettingError, ObjectiveError, DerivativeError, DataError, FlowError, RecordError, NounError]
+ERRORS = [SettingError, ObjectiveError, DerivativeError, DataError, FlowError, RecordError, EvidenceError, NounError]
 
 
 @pytest.mark.parametrize("error", [EdgewiseError, *ERRORS])
@@ -38,6 +39,7 @@ def test_given_why_fix(error: type[EdgewiseError]) -> None:
         (DerivativeError, ObjectiveError),
         (DataError, ValueError),
         (FlowError, ArithmeticError),
+        (EvidenceError, LookupError),
         (RecordError, RuntimeError),
         (NounError, LookupError),
     ],

@@ -11,6 +11,7 @@ import edgewise
 from edgewise.cli.commands.data import data
 from edgewise.cli.commands.demo import demo
 from edgewise.cli.commands.flows import flows
+from edgewise.cli.commands.gallery import gallery, reproduce, verdicts
 from edgewise.cli.commands.measure import measure
 from edgewise.cli.commands.run import run
 from edgewise.cli.commands.selfcheck import selfcheck
@@ -27,6 +28,9 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
   edgewise show                           list the runs
   edgewise show latest                    one of them, with its verdict
   edgewise measure latest                 the spectrum at its last checkpoint
+  edgewise gallery                        the papers that can be re-run
+  edgewise reproduce wu2018how            re-run one, with a verdict on every claim
+  edgewise verdicts                       what was found so far
   edgewise selfcheck digits_cnn           check the derivatives of a network
   edgewise data                           list the data sets
 """
@@ -41,7 +45,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.meta.suppress_keyboard_interrupt = False
-for command in (demo, run, flows, show, measure, selfcheck, data):
+for command in (demo, run, flows, show, measure, gallery, reproduce, verdicts, selfcheck, data):
     app.command(command)
 
 

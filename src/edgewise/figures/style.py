@@ -66,7 +66,7 @@ def page(width: float, heights: Sequence[float], title: str | None, text: str | 
     panels: list[Axes] = []
     for row in range(len(heights)):
         panels.append(figure.add_subplot(grid[row], sharex=panels[0] if panels else None))
-        _dress(panels[-1], last=row == len(heights) - 1)
+        dress(panels[-1], last=row == len(heights) - 1)
         panels[-1].yaxis.set_label_coords(-_LABEL / (width - _LEFT - _RIGHT), 0.5)
     return figure, panels
 
@@ -101,7 +101,7 @@ def note(panel: Axes, words: str) -> None:
     )
 
 
-def _dress(panel: Axes, *, last: bool) -> None:
+def dress(panel: Axes, *, last: bool) -> None:
     """A quiet frame: two spines, a light grid behind the data, numbers only below the last panel."""
     panel.set_facecolor("white")
     for side in ("top", "right"):

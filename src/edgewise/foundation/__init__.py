@@ -5,6 +5,7 @@ from edgewise.foundation.errors import (
     DataError,
     DerivativeError,
     EdgewiseError,
+    EvidenceError,
     FlowError,
     NounError,
     ObjectiveError,
@@ -13,7 +14,7 @@ from edgewise.foundation.errors import (
     first_line,
 )
 from edgewise.foundation.parameters import ParameterSpace
-from edgewise.foundation.precision import exact_arithmetic
+from edgewise.foundation.precision import exact_arithmetic, one_thread
 from edgewise.foundation.seeds import derive_seed, generator
 from edgewise.foundation.types import Block, Parameters, Scalar, Vector
 
@@ -23,6 +24,7 @@ __all__ = [
     "DataError",
     "DerivativeError",
     "EdgewiseError",
+    "EvidenceError",
     "FlowError",
     "NounError",
     "ObjectiveError",
@@ -38,4 +40,5 @@ __all__ = [
     "exact_arithmetic",
     "first_line",
     "generator",
+    "one_thread",
 ]

@@ -11,6 +11,7 @@ what to type instead (**fix**). The parts are kept, so that a command line or a 
     ├── DataError          a file or folder that is missing, corrupt or not what it claims to be
     ├── FlowError          a flow that cannot go on: its equations have no solution here
     ├── RecordError        a run folder that cannot be written, read or resumed
+    ├── EvidenceError      a record that does not hold what a claim would be judged on
     └── NounError          a stored recipe that names something this installation does not have
 """
 
@@ -56,6 +57,10 @@ class FlowError(EdgewiseError, ArithmeticError):
 
 class RecordError(EdgewiseError, RuntimeError):
     """A run folder cannot be written, read or resumed."""
+
+
+class EvidenceError(EdgewiseError, LookupError):
+    """A record does not hold what a claim would be judged on; its verdict is undecided."""
 
 
 class NounError(EdgewiseError, LookupError):

@@ -33,6 +33,11 @@ def exact_arithmetic() -> Iterator[None]:
                 set_(value)
 
 
+def one_thread() -> None:
+    """Compute on one thread from now on; for the processes of a pool, which share the cores among them."""
+    torch.set_num_threads(1)
+
+
 def _read(get: Callable[[], Any]) -> Any:
     """The present value; None where PyTorch does not say, because old and new switches were mixed."""
     try:

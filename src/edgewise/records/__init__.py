@@ -3,6 +3,7 @@
 It knows arrays and names only, so that it outlives the code that filled it.
 """
 
+from edgewise.records.arrays import read_arrays, write_arrays
 from edgewise.records.checkpoints import Checkpoint
 from edgewise.records.listing import Listing, find_record, list_records
 from edgewise.records.provenance import provenance
@@ -20,4 +21,6 @@ __all__ = [
     "find_record",
     "list_records",
     "provenance",
+    "read_arrays",
+    "write_arrays",
 ]

@@ -1,5 +1,6 @@
 """What the theory of training dynamics says: numbers in, numbers out, no training."""
 
+from edgewise.theory.maps import iterate
 from edgewise.theory.normalized import (
     normalized_flow_rate,
     normalized_gradient_sum,
@@ -14,6 +15,7 @@ from edgewise.theory.stochastic import stochastic_sharpness_gap
 
 __all__ = [
     "SelfStabilization",
+    "iterate",
     "normalized_flow_rate",
     "normalized_gradient_sum",
     "normalized_root_loss_sum",

@@ -1,0 +1,181 @@
+"""How a series stands to another one and to time: hovering, growing, falling, alternating."""
+
+import numpy as np
+import xarray as xr
+from scipy.stats import spearmanr
+
+from edgewise.claims.claim import Measure, Runs
+from edgewise.claims.measures.series import Moment, Reals, only, readings, values
+from edgewise.foundation import EvidenceError
+
+_FEWEST = 3  # readings from which a trend can be told
+
+
+def hovering_at(
+    name: str,
+    level: str | float,
+    *,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """The median of a series ÷ a level; 1 is hovering exactly there.
+
+    Args:
+        name: of the series.
+        level: another series, or a number.
+        process: whose; None takes the first.
+        after: the first step that counts.
+        until: the last one.
+    """
+    return lambda runs: float(np.median(_ratio(only(runs), name, level, process, after, until)))
+
+
+def mean_ratio(
+    name: str,
+    level: str | float,
+    *,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """The mean of a series ÷ a level, reading by reading."""
+    return lambda runs: float(np.mean(_ratio(only(runs), name, level, process, after, until)))
+
+
+def ratio_of_time_means(
+    name: str,
+    other: str,
+    *,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """⟨a⟩ ÷ ⟨b⟩: the time mean of a series ÷ that of another one, over the steps at which both were read."""
+
+    def measure(runs: Runs) -> float:
+        run = only(runs)
+        one, two = xr.align(
+            readings(run, name, process, after, until), readings(run, other, process, after, until)
+        )
+        return float(one.mean() / two.mean())
+
+    return measure
+
+
+def rank_correlation(
+    name: str,
+    against: str = "time",
+    *,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """Spearman's rank correlation of a series with time, or with another series; 1 is growing all the way."""
+
+    def measure(runs: Runs) -> float:
+        series = readings(only(runs), name, process, after, until)
+        if against == "time":
+            return _spearman(series["step"].values, series.values)
+        series, other = xr.align(series, readings(only(runs), against, process, after, until))
+        return _spearman(other.values, series.values)
+
+    return measure
+
+
+def slope_of(
+    name: str,
+    *,
+    log: bool = False,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """The least-squares slope of a series, or of the logarithm of its magnitude, a step."""
+
+    def measure(runs: Runs) -> float:
+        series = readings(only(runs), name, process, after, until)
+        y = np.log(np.abs(series.values)) if log else series.values
+        _enough(y)
+        return float(np.polyfit(series["step"].values, y, 1)[0])
+
+    return measure
+
+
+def period_two(
+    name: str, *, process: str | None = None, after: Moment | None = None, until: Moment | None = None
+) -> Measure:
+    """The median of |xₜ₊₂ − xₜ| ÷ the median of |xₜ₊₁ − xₜ|: 0 for an exact two-cycle, 2 for a straight line."""
+
+    def measure(runs: Runs) -> float:
+        x = values(only(runs), name, process, after, until)
+        _enough(x)
+        return float(np.median(np.abs(x[2:] - x[:-2])) / np.median(np.abs(np.diff(x))))
+
+    return measure
+
+
+def alternating(
+    name: str, *, process: str | None = None, after: Moment | None = None, until: Moment | None = None
+) -> Measure:
+    """The share of steps in which a series changes its sign."""
+
+    def measure(runs: Runs) -> float:
+        x = values(only(runs), name, process, after, until)
+        _enough(x)
+        return float((np.sign(x[1:]) == -np.sign(x[:-1])).mean())
+
+    return measure
+
+
+def window_decreases(
+    name: str,
+    *,
+    windows: int = 20,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> Measure:
+    """The share of consecutive windows, of `windows` equal ones, in which the mean of the series goes down."""
+
+    def measure(runs: Runs) -> float:
+        x = values(only(runs), name, process, after, until)
+        if len(x) < 2 * windows:
+            raise EvidenceError(f"{len(x)} readings of {name}", f"{windows} windows need more", "Take more steps")
+        means = np.array([part.mean() for part in np.array_split(x, windows)])
+        return float((np.diff(means) < 0).mean())
+
+    return measure
+
+
+def _ratio(
+    run: xr.Dataset,
+    name: str,
+    level: str | float,
+    process: str | None,
+    after: Moment | None,
+    until: Moment | None,
+) -> Reals:
+    series = readings(run, name, process, after, until)
+    if not isinstance(level, str):
+        return np.asarray(series.values / level)
+    series, bar = xr.align(series, readings(run, level, process, after, until))
+    return np.asarray(series.values / bar.values)
+
+
+def _spearman(x: Reals, y: Reals) -> float:
+    _enough(x)
+    if np.ptp(y) == 0 or np.ptp(x) == 0:
+        raise EvidenceError(
+            "a rank correlation", "one of the two never changes", "Take another stretch of the run"
+        )
+    return float(spearmanr(x, y).statistic)
+
+
+def _enough(x: Reals) -> None:
+    if len(x) < _FEWEST:
+        raise EvidenceError(
+            f"a trend of {len(x)} readings",
+            f"it takes {_FEWEST} to tell one",
+            "Take more steps, or read more often",
+        )

@@ -1,0 +1,62 @@
+"""The record of a computation: labelled arrays in one NetCDF file, with a manifest that vouches for it.
+
+20260131…/
+    run.json      the manifest: what was computed, and the checksum of the arrays
+    arrays.nc     NetCDF 3, which every tool of the field reads
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xarray as xr
+
+from edgewise.foundation import JSON, RecordError
+from edgewise.records.folder import put
+from edgewise.records.manifest import read_manifest, write_manifest
+from edgewise.records.trouble import explaining
+
+ARRAYS = "arrays.nc"
+
+
+def write_arrays(folder: Path, dataset: xr.Dataset, manifest: Mapping[str, JSON]) -> None:
+    """Keep `dataset` in `folder`; the manifest is written last, so that a folder that has one is whole.
+
+    Args:
+        folder: made if it is missing; what it held is replaced.
+        dataset: float64, integer and text arrays with their coordinates.
+        manifest: what `run.json` shall say beside its version, the time of creation and the checksum.
+
+    Raises:
+        RecordError: if the folder cannot be written.
+    """
+    path = folder / ARRAYS
+    with explaining(path, "writing"):
+        folder.mkdir(parents=True, exist_ok=True)
+        put(path, lambda unfinished: dataset.to_netcdf(unfinished, engine="scipy"))
+    write_manifest(folder, {**manifest, "checksum": _checksum(path)}, datetime.now(UTC))
+
+
+def read_arrays(folder: Path) -> xr.Dataset:
+    """Read back what `write_arrays` wrote.
+
+    Raises:
+        RecordError: if there is no such record, or its arrays are not those that were written.
+    """
+    manifest = read_manifest(folder)
+    path = folder / ARRAYS
+    with explaining(path, "reading"):
+        found = _checksum(path)
+    if found != manifest.get("checksum"):
+        raise RecordError(
+            f"reading {path}",
+            "its checksum is not the one in the manifest: the file is damaged",
+            "Delete the folder and compute it again",
+        )
+    dataset: xr.Dataset = xr.load_dataset(path, engine="scipy")
+    return dataset
+
+
+def _checksum(path: Path) -> str:
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
