@@ -13,7 +13,7 @@ from edgewise.linalg import PositiveDiagonal
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature, mean_square
 from edgewise.methods.requirements import require_eps, require_share, shown
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -80,7 +80,7 @@ class Adam(Method[AdamState]):
 
     def step_size_at(self, state: AdamState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def preconditioner(self, w: Parameters, gradient: Parameters, state: AdamState) -> PositiveDiagonal:
         """diag(P) of the coming step."""
@@ -89,15 +89,13 @@ class Adam(Method[AdamState]):
 
     def companion(self, curvature: float, state: AdamState | None = None) -> NDArray[np.float64]:
         """[[1 + β₁ − η(1 − β₁)λ, −β₁], [1, 0]]: from the last two iterates (w, w₋) to (w', w)."""
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         return averaged_companion(eta, self.betas[0], 0.0, curvature)
 
     @property
     def critical_curvature(self) -> float | Callable[[AdamState], float]:
         """(2 + 2β₁)/((1 − β₁)η)."""
-        if isinstance(self.lr, Schedule):
-            return lambda state: averaged_critical_curvature(self.step_size_at(state), self.betas[0], 0.0)
-        return averaged_critical_curvature(self.lr, self.betas[0], 0.0)
+        return by_step_size(self.lr, lambda eta: averaged_critical_curvature(eta, self.betas[0], 0.0))
 
     @property
     def critical_formula(self) -> str:

@@ -13,7 +13,7 @@ from edgewise.methods.adaptive.adam import AdamState, divisor, nothing_seen, req
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
 from edgewise.methods.requirements import require_decay
-from edgewise.methods.schedules import Schedule, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, step_size_in
 
 
 @final
@@ -67,7 +67,7 @@ class AdamW(Method[AdamState]):
 
     def step_size_at(self, state: AdamState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def preconditioner(self, w: Parameters, gradient: Parameters, state: AdamState) -> PositiveDiagonal:
         """diag(P) of the coming step."""
@@ -76,16 +76,14 @@ class AdamW(Method[AdamState]):
 
     def companion(self, curvature: float, state: AdamState | None = None) -> NDArray[np.float64]:
         """[[1 − ηγ + β₁ − η(1 − β₁)λ, −β₁(1 − ηγ)], [1, 0]]: from the iterates (w, w₋) to (w', w)."""
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         return averaged_companion(eta, self.betas[0], self.weight_decay, curvature)
 
     @property
     def critical_curvature(self) -> float | Callable[[AdamState], float]:
         """(1 + β₁)(2 − ηγ)/((1 − β₁)η)."""
         beta, decay = self.betas[0], self.weight_decay
-        if isinstance(self.lr, Schedule):
-            return lambda state: averaged_critical_curvature(self.step_size_at(state), beta, decay)
-        return averaged_critical_curvature(self.lr, beta, decay)
+        return by_step_size(self.lr, lambda eta: averaged_critical_curvature(eta, beta, decay))
 
     @property
     def critical_formula(self) -> str:

@@ -13,7 +13,7 @@ from edgewise.linalg import PositiveDiagonal
 from edgewise.methods.method import Method
 from edgewise.methods.moving_average import mean_square
 from edgewise.methods.requirements import require_eps, require_share
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -80,7 +80,7 @@ class RMSProp(Method[RMSPropState]):
 
     def step_size_at(self, state: RMSPropState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def preconditioner(self, w: Parameters, gradient: Parameters, state: RMSPropState) -> PositiveDiagonal:
         """diag(√ν' + ε)."""
@@ -88,15 +88,13 @@ class RMSProp(Method[RMSPropState]):
 
     def companion(self, curvature: float, state: RMSPropState | None = None) -> NDArray[np.float64]:
         """The 1 × 1 matrix [1 − ηλ], λ an eigenvalue of P^(-1/2) H P^(-1/2)."""
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         return np.array([[1.0 - eta * curvature]])
 
     @property
     def critical_curvature(self) -> float | Callable[[RMSPropState], float]:
         """2/η."""
-        if isinstance(self.lr, Schedule):
-            return lambda state: 2.0 / self.step_size_at(state)
-        return 2.0 / self.lr
+        return by_step_size(self.lr, lambda eta: 2.0 / eta)
 
     @property
     def critical_formula(self) -> str:

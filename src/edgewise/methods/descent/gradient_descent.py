@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
 
 @final
@@ -64,19 +64,17 @@ class GradientDescent(Method[GradientDescentState]):
 
     def step_size_at(self, state: GradientDescentState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def companion(self, curvature: float, state: GradientDescentState | None = None) -> NDArray[np.float64]:
         """The 1 × 1 matrix [1 − ηλ]."""
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         return np.array([[1.0 - eta * curvature]])
 
     @property
     def critical_curvature(self) -> float | Callable[[GradientDescentState], float]:
         """2/η."""
-        if isinstance(self.lr, Schedule):
-            return lambda state: 2.0 / self.step_size_at(state)
-        return 2.0 / self.lr
+        return by_step_size(self.lr, lambda eta: 2.0 / eta)
 
     @property
     def critical_formula(self) -> str:

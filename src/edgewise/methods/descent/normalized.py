@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewise.foundation import Parameters, SettingError
 from edgewise.methods.method import Method
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, require_lr, step_size_in
 from edgewise.objectives import Objective, Point
 
 
@@ -86,7 +86,7 @@ class NormalizedGD(Method[NormalizedGDState]):
 
     def step_size_at(self, state: NormalizedGDState) -> float:
         """η of the step that would be taken from `state`: its length, not η/‖∇L‖."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def effective_step_size(self, state: NormalizedGDState | None) -> float:
         """η/‖∇L‖: what the gradient is multiplied by.
@@ -101,7 +101,7 @@ class NormalizedGD(Method[NormalizedGDState]):
                 "η/‖∇L‖ has no bound there, and no curvature is small enough to be stable",
                 "Ask for it before the gradient vanishes",
             )
-        return step_size(self.lr, state.step if state is not None else None) / norm
+        return step_size_in(self.lr, state) / norm
 
     def companion(self, curvature: float, state: NormalizedGDState | None = None) -> NDArray[np.float64]:
         """The 1 × 1 matrix [1 − ηλ/‖∇L‖], for the ‖∇L‖ that the state has seen."""

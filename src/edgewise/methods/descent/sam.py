@@ -12,7 +12,7 @@ from edgewise.foundation import Parameters, SettingError
 from edgewise.methods.descent.normalized import length
 from edgewise.methods.method import Method
 from edgewise.methods.requirements import require_number
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, require_lr, step_size_in
 from edgewise.objectives import Objective, Point
 
 
@@ -86,7 +86,7 @@ class SAM(Method[SAMState]):
 
     def step_size_at(self, state: SAMState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def companion(self, curvature: float, state: SAMState | None = None) -> NDArray[np.float64]:
         """The 1 × 1 matrix [1 − ηλ(1 + ρλ/‖g‖)], for the ‖g‖ that the state has seen.

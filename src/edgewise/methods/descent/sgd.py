@@ -21,7 +21,7 @@ from edgewise.methods.requirements import (
     require_number,
     require_seed,
 )
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 from edgewise.objectives import Objective, Point
 
 
@@ -172,7 +172,7 @@ class SGD(Method[SGDState]):
 
     def step_size_at(self, state: SGDState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def companion(self, curvature: float, state: SGDState | None = None) -> NDArray[np.float64]:
         """From the last two iterates (w, w₋) to (w', w), with Λ = λ + γ.
@@ -180,7 +180,7 @@ class SGD(Method[SGDState]):
         [[1 + μ − (1 − τ)ηΛ, −μ], [1, 0]], with Nesterov's momentum (1 − ηΛ) [[1 + μ, −μ], …], and without
         momentum [1 − ηΛ].
         """
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         factor, mu = 1.0 - eta * (curvature + self.weight_decay), self.momentum
         if not mu:
             return np.array([[factor]])
@@ -192,12 +192,10 @@ class SGD(Method[SGDState]):
     @property
     def critical_curvature(self) -> float | Callable[[SGDState], float]:
         """(2 + 2μ)/((1 − τ)η) − γ, with Nesterov's momentum (2 + 2μ)/((1 + 2μ)η) − γ; at least zero."""
-        lr, mu = self.lr, self.momentum
+        mu = self.momentum
         felt = 1.0 + 2.0 * mu if self.nesterov else 1.0 - self.dampening if mu else 1.0
         numerator = (2.0 + 2.0 * mu) / felt
-        if isinstance(lr, Schedule):
-            return lambda state: max(0.0, numerator / lr.at(state.step) - self.weight_decay)
-        return max(0.0, numerator / lr - self.weight_decay)
+        return by_step_size(self.lr, lambda eta: max(0.0, numerator / eta - self.weight_decay))
 
     @property
     def critical_formula(self) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
 from edgewise.methods.requirements import require_beta
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -76,20 +76,18 @@ class AveragedMomentum(Method[AveragedMomentumState]):
 
     def step_size_at(self, state: AveragedMomentumState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def companion(self, curvature: float, state: AveragedMomentumState | None = None) -> NDArray[np.float64]:
         """[[1 + β − (1 − β)ηλ, −β], [1, 0]]: from the last two iterates (w, w₋) to (w', w)."""
-        eta = step_size(self.lr, state.step if state is not None else None)
+        eta = step_size_in(self.lr, state)
         return np.array([[1.0 + self.beta - (1.0 - self.beta) * eta * curvature, -self.beta], [1.0, 0.0]])
 
     @property
     def critical_curvature(self) -> float | Callable[[AveragedMomentumState], float]:
         """(2 + 2β)/((1 − β)η)."""
-        lr, numerator = self.lr, (2.0 + 2.0 * self.beta) / (1.0 - self.beta)
-        if isinstance(lr, Schedule):
-            return lambda state: numerator / lr.at(state.step)
-        return numerator / lr
+        numerator = (2.0 + 2.0 * self.beta) / (1.0 - self.beta)
+        return by_step_size(self.lr, lambda eta: numerator / eta)
 
     @property
     def critical_formula(self) -> str:

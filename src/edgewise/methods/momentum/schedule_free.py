@@ -11,7 +11,7 @@ from torch import Tensor
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
 from edgewise.methods.requirements import require_share
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, require_lr, step_size_in
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -83,7 +83,7 @@ class ScheduleFree(Method[ScheduleFreeState]):
 
     def step_size_at(self, state: ScheduleFreeState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def companion(self, curvature: float, state: ScheduleFreeState | None = None) -> NDArray[np.float64]:
         """[[1 − (1 − β)ηλ, −βηλ], [c(1 − (1 − β)ηλ), 1 − c − cβηλ]]: from (z, x) to (z', x').
@@ -91,7 +91,7 @@ class ScheduleFree(Method[ScheduleFreeState]):
         Without a state the limit of many steps, [1 − (1 − β)ηλ]: x no longer moves.
         """
         if state is None:
-            return np.array([[1.0 - (1.0 - self.beta) * step_size(self.lr, None) * curvature]])
+            return np.array([[1.0 - (1.0 - self.beta) * step_size_in(self.lr, None) * curvature]])
         c, push = _entering(state), self.step_size_at(state) * curvature
         z = np.array([1.0 - (1.0 - self.beta) * push, -self.beta * push])
         return np.array([z, c * z + [0.0, 1.0 - c]])

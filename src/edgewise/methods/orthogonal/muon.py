@@ -19,7 +19,7 @@ from edgewise.methods.method import Method
 from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
 from edgewise.methods.orthogonal.newton_schulz import Eigenbasis, MatrixPreconditioner, eigenbasis, newton_schulz
 from edgewise.methods.requirements import require_count, require_decay, require_flag, require_share, shown
-from edgewise.methods.schedules import Schedule, require_lr, step_size
+from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
 
 # Compared by identity: a tensor does not compare to one truth value.
@@ -146,7 +146,7 @@ class Muon(Method[MuonState]):
 
     def step_size_at(self, state: MuonState) -> float:
         """η of the step that would be taken from `state`."""
-        return step_size(self.lr, state.step)
+        return step_size_in(self.lr, state)
 
     def preconditioner(self, w: Parameters, gradient: Parameters, state: MuonState) -> MatrixPreconditioner:
         """P with P⁻¹ M = s f(M), from the singular values of M; the identity on what is no matrix.
@@ -165,7 +165,7 @@ class Muon(Method[MuonState]):
 
     def companion(self, curvature: float, state: MuonState | None = None) -> NDArray[np.float64]:
         """[[1 − ηγ + μ − η(1 − μ²)λ, ημ(1 − μ)λ − μ(1 − ηγ)], [1, 0]]: from (w, w₋) to (w', w) with Nesterov."""
-        eta, mu = step_size(self.lr, state.step if state is not None else None), self.momentum
+        eta, mu = step_size_in(self.lr, state), self.momentum
         companion = averaged_companion(eta, mu, self.weight_decay, curvature)
         if self.nesterov:
             push = eta * (1.0 - mu) * curvature
@@ -175,9 +175,7 @@ class Muon(Method[MuonState]):
     @property
     def critical_curvature(self) -> float | Callable[[MuonState], float]:
         """(1 + μ)(2 − ηγ)/((1 − μ)(1 + 2μ)η) with Nesterov, (1 + μ)(2 − ηγ)/((1 − μ)η) without."""
-        if isinstance(self.lr, Schedule):
-            return lambda state: self._critical(self.step_size_at(state))
-        return self._critical(self.lr)
+        return by_step_size(self.lr, self._critical)
 
     @property
     def critical_formula(self) -> str:

@@ -3,7 +3,14 @@
 from edgewise.methods.schedules.constant import Constant
 from edgewise.methods.schedules.cosine import Cosine
 from edgewise.methods.schedules.drop import Drop
-from edgewise.methods.schedules.schedule import Schedule, require_lr, require_step_size, step_size
+from edgewise.methods.schedules.schedule import (
+    Schedule,
+    by_step_size,
+    require_lr,
+    require_step_size,
+    step_size,
+    step_size_in,
+)
 from edgewise.methods.schedules.warmup import Warmup
 
 __all__ = [
@@ -12,7 +19,9 @@ __all__ = [
     "Drop",
     "Schedule",
     "Warmup",
+    "by_step_size",
     "require_lr",
     "require_step_size",
     "step_size",
+    "step_size_in",
 ]

@@ -5,6 +5,7 @@ method's state, so a resumed run finds its place by itself.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from edgewise.foundation import SettingError
@@ -36,6 +37,20 @@ def step_size(lr: float | int | Schedule, step: int | None) -> float:
             "Give the state, as in method.companion(curvature, state)",
         )
     return lr.at(step)
+
+
+def step_size_in(lr: float | int | Schedule, state: Any) -> float:
+    """η of the step that would be taken from `state`; there need not be one if `lr` is a number."""
+    return step_size(lr, None if state is None else state.step)
+
+
+def by_step_size(
+    lr: float | int | Schedule, quantity: Callable[[float | int], float]
+) -> float | Callable[[Any], float]:
+    """What depends on η alone: a number, or a function of the state where η follows a schedule."""
+    if isinstance(lr, Schedule):
+        return lambda state: quantity(lr.at(state.step))
+    return quantity(lr)
 
 
 def require_lr(lr: Any, name: str = "lr") -> None:
