@@ -2,7 +2,7 @@
 
     import edgewise as ew
 
-The nouns that a user types are here; `ew.problems` and `ew.theory` are namespaces. Everything is loaded when first
+The nouns that a user types are here; `ew.problems`, `ew.theory`, `ew.claims` and `ew.gallery` are namespaces. Everything is loaded when first
 used, so that importing edgewise costs nothing.
 """
 
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgewise import problems, theory
+    from edgewise import claims, gallery, problems, theory
     from edgewise.curvature import (
         NTK,
         EffectiveHessian,
@@ -207,7 +207,7 @@ _ROOMS = {
     "problems": ("Problem",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
-_NAMESPACES = ("problems", "theory")
+_NAMESPACES = ("claims", "gallery", "problems", "theory")
 
 __version__ = "0.1.0"
 
@@ -285,6 +285,7 @@ __all__ = [
     "Warmup",
     "WeightDecay",
     "batch_sharpness",
+    "claims",
     "compare_flows",
     "diagnose",
     "diagonal",
@@ -293,6 +294,7 @@ __all__ = [
     "evolve",
     "fork",
     "from_torch",
+    "gallery",
     "open_run",
     "predict_dynamics",
     "problems",

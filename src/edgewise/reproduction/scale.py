@@ -1,8 +1,10 @@
 """How large a reproduction is: three sizes of every recipe."""
 
 from enum import StrEnum
+from typing import final
 
 
+@final
 class Scale(StrEnum):
     """The size at which a paper is reproduced."""
 

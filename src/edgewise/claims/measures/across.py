@@ -38,7 +38,7 @@ def smallest(measure: Measure) -> Measure:
     return lambda runs: min(_each(runs, measure))
 
 
-def farthest(measure: Measure, *, of: float = 1.0) -> Measure:
+def farthest(measure: Measure, *, of: float | int = 1.0) -> Measure:
     """The one that lies farthest from `of`, over all runs: if it is near, they all are."""
     return lambda runs: max(_each(runs, measure), key=lambda value: abs(value - of))
 

@@ -43,7 +43,7 @@ def onset_of(phase: str) -> Moment:
     return step
 
 
-def crossing(name: str, level: str | float, *, share: float = 1.0) -> Moment:
+def crossing(name: str, level: str | float | int, *, share: float | int = 1.0) -> Moment:
     """The first step at which a series exceeds `share` × a level.
 
     Args:
@@ -70,7 +70,7 @@ def crossing(name: str, level: str | float, *, share: float = 1.0) -> Moment:
     return step
 
 
-def last_above(name: str, level: str | float, *, share: float = 1.0) -> Moment:
+def last_above(name: str, level: str | float | int, *, share: float | int = 1.0) -> Moment:
     """The last step at which a series exceeds `share` × a level.
 
     The moment raises `EvidenceError` for a run in which it never does.
@@ -92,7 +92,7 @@ def last_above(name: str, level: str | float, *, share: float = 1.0) -> Moment:
     return step
 
 
-def at_share(share: float) -> Moment:
+def at_share(share: float | int) -> Moment:
     """The step at which that share of the run is over.
 
     Raises:
@@ -108,7 +108,7 @@ def at_step(step: int) -> Moment:
     return lambda run, process: float(step)
 
 
-def later(moment: Moment, *, steps: int = 0, share: float = 0.0) -> Moment:
+def later(moment: Moment, *, steps: int = 0, share: float | int = 0.0) -> Moment:
     """A moment so many steps, or such a share of the steps that then remain, after another one."""
 
     def step(run: xr.Dataset, process: str | None) -> float:

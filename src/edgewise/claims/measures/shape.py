@@ -13,7 +13,7 @@ _FEWEST = 3  # readings from which a trend can be told
 
 def hovering_at(
     name: str,
-    level: str | float,
+    level: str | float | int,
     *,
     process: str | None = None,
     after: Moment | None = None,
@@ -33,7 +33,7 @@ def hovering_at(
 
 def mean_ratio(
     name: str,
-    level: str | float,
+    level: str | float | int,
     *,
     process: str | None = None,
     after: Moment | None = None,
@@ -76,7 +76,7 @@ def rank_correlation(
     def measure(runs: Runs) -> float:
         series = readings(only(runs), name, process, after, until)
         if against == "time":
-            return _spearman(series["step"].values, series.values)
+            return _spearman(series["step"].values.astype(np.float64), series.values)
         series, other = xr.align(series, readings(only(runs), against, process, after, until))
         return _spearman(other.values, series.values)
 
@@ -151,7 +151,7 @@ def window_decreases(
 def _ratio(
     run: xr.Dataset,
     name: str,
-    level: str | float,
+    level: str | float | int,
     process: str | None,
     after: Moment | None,
     until: Moment | None,

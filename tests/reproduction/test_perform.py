@@ -1,0 +1,121 @@
+"""From exhibits to findings: what is planned, done, judged, kept, and compared with gold."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import papers
+import pytest
+from papers import EXHIBIT
+
+from edgewise.dynamics import Silent
+from edgewise.foundation import RecordError, SettingError
+from edgewise.reproduction import (
+    Computation,
+    Done,
+    Exhibit,
+    Reproduction,
+    Scale,
+    collect,
+    differences,
+    examine,
+    perform,
+    plan,
+    read_findings,
+    write_finding,
+    write_golden,
+)
+
+KEY = "nobody2000paper"
+
+
+def carried_out(store: Path, seeds: int = 1, exhibit: Exhibit = EXHIBIT) -> None:
+    """In this process: what a pool does is done by `_perform` alike."""
+    for job in plan([(KEY, exhibit)], Scale.SMOKE, seeds, store):
+        job.experiment.perform(job.folder, job.seed, Silent())
+
+
+def test_a_record_is_made_once_whoever_needs_it(tmp_path: Path) -> None:
+    twin = replace(EXHIBIT, name="fig2")
+    jobs = plan([("a", EXHIBIT), ("b", twin)], Scale.SMOKE, 2, tmp_path)
+    # The toy has no seed; the net's readings have one.
+    assert [(job.label, job.seed) for job in jobs] == [("a toy", 0), ("a net", 0), ("a net", 1)]
+    carried_out(tmp_path, seeds=2)
+    assert plan([("a", EXHIBIT)], Scale.SMOKE, 2, tmp_path) == ()
+    assert len(plan([("a", EXHIBIT)], Scale.SMOKE, 2, tmp_path, again=True)) == 3
+    assert len(plan([("a", EXHIBIT)], Scale.LAPTOP, 1, tmp_path)) == 1
+
+
+def test_jobs_run_side_by_side_and_fail_alone(tmp_path: Path) -> None:
+    bad = replace(EXHIBIT, name="bad", recipe=broken_recipe)
+    told: list[Done] = []
+    done = perform(plan([("a", bad)], Scale.SMOKE, 1, tmp_path), 2, told.append)
+    assert sorted(told, key=str) == sorted(done, key=str)
+    trouble = {one.job.label: one.trouble for one in done}
+    assert trouble == {"a toy": "", "a wrong": "ZeroDivisionError: nothing in 1"}
+    with pytest.raises(RecordError, match="bad: the record 'wrong' of seed 0: it is not there, or not finished"):
+        collect(bad, Scale.SMOKE, 1, tmp_path)
+    assert perform((), 2, told.append) == ()
+
+
+def broken_recipe(scale: Scale, seed: int) -> dict[str, Computation]:
+    return {"toy": Computation(papers.halving, {"steps": 1}), "wrong": Computation(papers.broken, {"steps": 1})}
+
+
+def test_a_finding_says_what_it_rests_on_and_is_read_back(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    runs = collect(EXHIBIT, Scale.SMOKE, 1, tmp_path)
+    finding = examine(KEY, EXHIBIT, Scale.SMOKE, 1, tmp_path, runs)
+    assert [verdict.ruling for verdict in finding.verdicts] == ["holds", "fails"]
+    assert len(finding.records) == 2
+    assert all((tmp_path / folder).is_dir() for folder in finding.records)
+    path = write_finding(tmp_path, finding)
+    assert path == tmp_path / KEY / "fig1" / "smoke.json"
+    assert read_findings(tmp_path) == (finding,)
+    path.write_text("{")
+    with pytest.raises(RecordError, match=r"smoke\.json: it is damaged"):
+        read_findings(tmp_path)
+
+
+def test_gold_is_compared_claim_by_claim(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    finding = examine(KEY, EXHIBIT, Scale.SMOKE, 1, tmp_path, collect(EXHIBIT, Scale.SMOKE, 1, tmp_path))
+    with pytest.raises(RecordError, match=r"golden\.json: it is missing"):
+        differences(tmp_path, EXHIBIT, finding)
+    write_golden(tmp_path, finding)
+    assert differences(tmp_path, EXHIBIT, finding) == ()
+    first, second = finding.verdicts
+
+    def found(*verdicts: object) -> tuple[str, ...]:
+        return differences(tmp_path, EXHIBIT, replace(finding, verdicts=tuple(verdicts)))  # type: ignore[arg-type]
+
+    (moved,) = found(replace(first, effect=0.26), second)
+    assert "'it is halved twice' measured 0.25 and measures 0.26" in moved
+    assert found(replace(first, effect=0.25 + 1e-8), second) == ()
+    (turned,) = found(replace(first, ruling="undecided"), second)
+    assert "was holds and is undecided" in turned
+    (gone,) = found(first)
+    assert "is claimed no more" in gone
+    (fresh,) = found(first, second, replace(first, sentence="new"))
+    assert "'new' has no golden number" in fresh
+    (lost,) = found(replace(first, effect=float("nan")), second)
+    assert "measures None" in lost
+
+
+def test_gold_of_another_exhibit_stays(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    finding = examine(KEY, EXHIBIT, Scale.SMOKE, 1, tmp_path, collect(EXHIBIT, Scale.SMOKE, 1, tmp_path))
+    write_golden(tmp_path, finding)
+    write_golden(tmp_path, replace(finding, exhibit="fig2"))
+    assert set(json.loads((tmp_path / "golden.json").read_text())) == {"fig1", "fig2"}
+
+
+def test_a_paper_finds_its_exhibits() -> None:
+    paper = Reproduction(key=KEY, title="On Nothing", authors="Nobody", exhibits=(EXHIBIT,))
+    assert paper.exhibit("fig1") is EXHIBIT
+    with pytest.raises(
+        SettingError, match=r"nobody2000paper/fig9: the paper has no such exhibit\. Choose from fig1"
+    ):
+        paper.exhibit("fig9")
+    with pytest.raises(SettingError, match="two exhibits of nobody2000paper with one name"):
+        Reproduction(key=KEY, title="", authors="", exhibits=(EXHIBIT, EXHIBIT))
