@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -133,7 +133,7 @@ class _Round:
                         rows[time // self.period, self.places] = part
         return older, old, tuple(state)
 
-    def _check(self, state: Sequence[Reals]) -> None:
+    def _check(self, state: Sequence[Any]) -> None:
         wanted = [(np.dtype(np.float64), self.places.shape)] * len(self.state)
         given = [(np.asarray(part).dtype, np.shape(part)) for part in state]
         if given != wanted:
@@ -172,5 +172,5 @@ def _same(a: Reals, b: Reals) -> NDArray[np.bool_]:
     return np.asarray((a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b)))
 
 
-def _words(parts: Sequence[tuple[np.dtype[np.float64], tuple[int, ...]]]) -> str:
+def _words(parts: Sequence[tuple[np.dtype[Any], tuple[int, ...]]]) -> str:
     return ", ".join(f"{dtype}{list(shape)}" for dtype, shape in parts)
