@@ -1,4 +1,4 @@
-"""Exponential moving averages: what RMSProp, Adam and Muon keep of the gradients, and what that does to a mode.
+"""Exponential moving averages: what a method keeps of the gradients, and what that does to a mode.
 
 An average m' = β m + (1 − β) g keeps the share β of itself. Averaging the gradient is heavy ball at the step
 size (1 − β)η; weight decay that is decoupled from the gradient multiplies the parameters by 1 − ηγ beside it.

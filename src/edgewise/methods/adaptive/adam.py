@@ -89,8 +89,7 @@ class Adam(Method[AdamState]):
 
     def companion(self, curvature: float, state: AdamState | None = None) -> NDArray[np.float64]:
         """[[1 + β₁ − η(1 − β₁)λ, −β₁], [1, 0]]: from the last two iterates (w, w₋) to (w', w)."""
-        eta = step_size_in(self.lr, state)
-        return averaged_companion(eta, self.betas[0], 0.0, curvature)
+        return averaged_companion(step_size_in(self.lr, state), self.betas[0], 0.0, curvature)
 
     @property
     def critical_curvature(self) -> float | Callable[[AdamState], float]:

@@ -76,8 +76,7 @@ class AdamW(Method[AdamState]):
 
     def companion(self, curvature: float, state: AdamState | None = None) -> NDArray[np.float64]:
         """[[1 − ηγ + β₁ − η(1 − β₁)λ, −β₁(1 − ηγ)], [1, 0]]: from the iterates (w, w₋) to (w', w)."""
-        eta = step_size_in(self.lr, state)
-        return averaged_companion(eta, self.betas[0], self.weight_decay, curvature)
+        return averaged_companion(step_size_in(self.lr, state), self.betas[0], self.weight_decay, curvature)
 
     @property
     def critical_curvature(self) -> float | Callable[[AdamState], float]:

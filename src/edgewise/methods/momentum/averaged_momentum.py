@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgewise.foundation import Parameters
 from edgewise.methods.method import Method
+from edgewise.methods.moving_average import averaged_companion, averaged_critical_curvature
 from edgewise.methods.requirements import require_beta
 from edgewise.methods.schedules import Schedule, by_step_size, require_lr, step_size_in
 
@@ -80,14 +81,12 @@ class AveragedMomentum(Method[AveragedMomentumState]):
 
     def companion(self, curvature: float, state: AveragedMomentumState | None = None) -> NDArray[np.float64]:
         """[[1 + β − (1 − β)ηλ, −β], [1, 0]]: from the last two iterates (w, w₋) to (w', w)."""
-        eta = step_size_in(self.lr, state)
-        return np.array([[1.0 + self.beta - (1.0 - self.beta) * eta * curvature, -self.beta], [1.0, 0.0]])
+        return averaged_companion(step_size_in(self.lr, state), self.beta, 0.0, curvature)
 
     @property
     def critical_curvature(self) -> float | Callable[[AveragedMomentumState], float]:
         """(2 + 2β)/((1 − β)η)."""
-        numerator = (2.0 + 2.0 * self.beta) / (1.0 - self.beta)
-        return by_step_size(self.lr, lambda eta: numerator / eta)
+        return by_step_size(self.lr, lambda eta: averaged_critical_curvature(eta, self.beta, 0.0))
 
     @property
     def critical_formula(self) -> str:
