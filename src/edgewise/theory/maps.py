@@ -32,7 +32,7 @@ _ROUND = 128
 
 
 def iterate(
-    step: Callable[..., Sequence[Reals]], start: Sequence[ArrayLike | int], steps: int, *, every: int = 0
+    step: Callable[..., Sequence[Reals]], start: Sequence[ArrayLike | float | int], steps: int, *, every: int = 0
 ) -> State:
     """The state after so many steps of a map, from every start at once, in float64.
 
@@ -144,7 +144,7 @@ class _Round:
             )
 
 
-def _starts(start: Sequence[ArrayLike | int]) -> tuple[tuple[int, ...], State]:
+def _starts(start: Sequence[ArrayLike | float | int]) -> tuple[tuple[int, ...], State]:
     """The shape of the starts, and the parts of their state, flat.
 
     Raises:
