@@ -136,6 +136,14 @@ def test_a_setting_is_taken_or_refused_in_a_sentence(value, name):
         assert len(error.given) <= 120, label
 
 
+@pytest.mark.parametrize("method", [pytest.param(method, id=name) for name, method in METHODS.items()])
+def test_a_step_size_that_is_set_is_taken_or_refused_in_a_sentence(method):
+    for label, bad in BAD.items():
+        if label != "a half too much":
+            with pytest.raises(SettingError, match=r"lr=.*Type lr=0\.01"), as_a_user_types():
+                pytest.fail(f"{label} was taken: {method.with_step_size(bad)}")
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [

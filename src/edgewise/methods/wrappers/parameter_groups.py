@@ -14,7 +14,7 @@ from edgewise.linalg import Diagonal, Identity, Operator, Preconditioner
 from edgewise.methods.descent import SGD
 from edgewise.methods.method import AnyMethod, Method, require_method
 from edgewise.methods.requirements import require_count, shown
-from edgewise.methods.schedules import Schedule
+from edgewise.methods.schedules import Schedule, require_step_size
 from edgewise.methods.wrappers.block_diagonal import BlockDiagonal, Blocks
 from edgewise.methods.wrappers.weight_decay import DecoupledWeightDecay, WeightDecay
 
@@ -198,8 +198,10 @@ class ParameterGroups(Method[ParameterGroupsState]):
         """The first group at this step size, the others in proportion.
 
         Raises:
-            SettingError: if the step sizes follow different schedules, and so are in no fixed proportion.
+            SettingError: if `lr` is no step size; or if the step sizes follow different schedules, and so are in no
+                fixed proportion.
         """
+        require_step_size("lr", lr)
         rates = [method.lr for method in self.methods]
         if all(rate == rates[0] for rate in rates):
             return replace(self, methods=tuple(method.with_step_size(lr) for method in self.methods))
