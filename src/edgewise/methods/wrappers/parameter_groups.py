@@ -198,8 +198,8 @@ class ParameterGroups(Method[ParameterGroupsState]):
         """The first group at this step size, the others in proportion.
 
         Raises:
-            SettingError: if `lr` is no step size; or if the step sizes follow different schedules, and so are in no
-                fixed proportion.
+            SettingError: if `lr` is no step size; or if the step sizes follow different schedules, and so are in
+                no fixed proportion.
         """
         require_step_size("lr", lr)
         rates = [method.lr for method in self.methods]
