@@ -1,10 +1,8 @@
 """Whatever is typed for a setting, of every method and schedule: it is taken, or refused in a sentence."""
 
 import dataclasses
-import math
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -34,6 +32,7 @@ from edgewise.methods import (
 )
 from edgewise.methods.requirements import shown
 from reference.all_methods import CASES
+from reference.bad_settings import BAD, as_a_user_types
 
 LR = 0.05
 METHODS = {name: case.make(LR) for name, case in CASES.items()}
@@ -44,35 +43,6 @@ SCHEDULES = {
     "warm-up to a schedule": Warmup(Cosine(0.2, 0.1, 30), 5),
     "cosine": Cosine(0.2, 0.1, 30),
 }
-# Of every kind that could be typed by mistake, and numbers that no range holds.
-BAD = {
-    "a string": "x",
-    "an empty string": "",
-    "none": None,
-    "nan": math.nan,
-    "infinity": math.inf,
-    "minus infinity": -math.inf,
-    "beyond any float": 10**400,
-    "negative": -1,
-    "a negative half": -0.5,
-    "a half too much": 1.5,
-    "true": True,
-    "false": False,
-    "a list": [0.9, 0.999],
-    "an empty tuple": (),
-    "one of a pair": (0.9,),
-    "a pair of strings": ("a", "b"),
-    "nested": ((0.5, "a"), (None,)),
-    "a dict": {"lr": 0.1},
-    "complex": 0.5 + 0.5j,
-    "a small array": np.array([0.5, 0.6]),
-    "a number of another precision": np.float32(0.5),
-    "a tensor": torch.tensor(0.5),
-    "a dtype": torch.int64,
-    "an object": object(),
-    "a class": GradientDescent,
-    "an optimiser": torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1),
-}
 # What is not negative or of a wrong kind after all, by field. A type checker says the rest.
 FLAGS = {"nesterov", "replacement", "match_rms"}
 NOTHING = {"batch_size", "largest", "shapes", "precision", "initial"}
@@ -80,16 +50,6 @@ ABOVE_ONE = {"ratio", "rho", "decay", "weight_decay", "eps", "minimum", "growth"
 STEP_SIZES = {"value", "initial", "final"}
 BELOW_ZERO = {"minimum"}
 HUGE = {"batch_size", "every", "freeze_at", "seed", "step", "steps", "k"}
-
-
-@contextmanager
-def as_a_user_types():
-    """Without the check of types that the tests have, and users do not."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def legitimate(kind, name, value):
