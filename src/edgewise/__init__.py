@@ -2,8 +2,8 @@
 
     import edgewise as ew
 
-The nouns that a user types are here; `ew.problems`, `ew.theory`, `ew.claims` and `ew.gallery` are namespaces. Everything is loaded when first
-used, so that importing edgewise costs nothing.
+The nouns that a user types are here; `ew.problems`, `ew.theory`, `ew.claims` and `ew.gallery` are namespaces.
+Everything is loaded when first used, so that importing edgewise costs nothing.
 """
 
 from importlib import import_module

@@ -339,6 +339,11 @@ def test_no_command_is_without_options_above() -> None:
         "run",
         "selfcheck",
         "show",
+        # Those of the gallery are in test_gallery_commands.
+        "gallery",
+        "reproduce",
+        "results",
+        "verdicts",
     }
 
 

@@ -93,10 +93,11 @@ def test_a_missing_record_says_what_to_type(tmp_path: Path) -> None:
 
 def test_one_thread_is_one_thread() -> None:
     before = torch.get_num_threads()
+    torch.set_num_threads(2)
     try:
-        torch.set_num_threads(2)
-        one_thread()
-        assert torch.get_num_threads() == 1
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 

@@ -1,6 +1,9 @@
 """From exhibits to findings: what is planned, done, judged, kept, and compared with gold."""
 
 import json
+import os
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from edgewise.dynamics import Silent
 from edgewise.foundation import RecordError, SettingError
 from edgewise.reproduction import (
     Computation,
+    Descent,
     Done,
     Exhibit,
     Reproduction,
@@ -60,6 +64,36 @@ def test_jobs_run_side_by_side_and_fail_alone(tmp_path: Path) -> None:
 
 def broken_recipe(scale: Scale, seed: int) -> dict[str, Computation]:
     return {"toy": Computation(papers.halving, {"steps": 1}), "wrong": Computation(papers.broken, {"steps": 1})}
+
+
+def test_again_throws_away_what_is_there(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    jobs = plan([("a", EXHIBIT)], Scale.SMOKE, 1, tmp_path, again=True)
+    before = {job.folder: sorted(job.folder.rglob("run.json")) for job in jobs}
+    stamps = {path: path.stat().st_mtime_ns for paths in before.values() for path in paths}
+    assert [one.trouble for one in perform(jobs, 1, lambda _: None)] == ["", ""]
+    for folder in before:
+        (manifest,) = folder.rglob("run.json")
+        assert stamps.get(manifest) != manifest.stat().st_mtime_ns
+
+
+def test_ctrl_c_ends_the_whole_and_loses_nothing(tmp_path: Path) -> None:
+    """It arrives during the first of two runs: the second is not begun, and the first goes on later."""
+    long = replace(EXHIBIT, recipe=long_recipe)
+    jobs = plan([("a", long)], Scale.SMOKE, 1, tmp_path)
+    pressed = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    pressed.start()
+    with pytest.raises(KeyboardInterrupt):
+        perform(jobs, 1, lambda _: None)
+    pressed.join()
+    assert not jobs[0].experiment.finished(jobs[0].folder)
+    assert not jobs[1].folder.exists()
+    dataset = jobs[0].experiment.dataset(jobs[0].folder)
+    assert 0 < dataset.sizes["step"] < 10**6
+
+
+def long_recipe(scale: Scale, seed: int) -> dict[str, Descent]:
+    return {"one": papers.descent(steps=10**6), "two": papers.descent(steps=10**6, lr=0.02)}
 
 
 def test_a_finding_says_what_it_rests_on_and_is_read_back(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from edgewise.cli.commands.demo import demo
 from edgewise.cli.commands.flows import flows
 from edgewise.cli.commands.gallery import gallery, reproduce, verdicts
 from edgewise.cli.commands.measure import measure
+from edgewise.cli.commands.results import results
 from edgewise.cli.commands.run import run
 from edgewise.cli.commands.selfcheck import selfcheck
 from edgewise.cli.commands.show import show
@@ -31,6 +32,7 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
   edgewise gallery                        the papers that can be re-run
   edgewise reproduce wu2018how            re-run one, with a verdict on every claim
   edgewise verdicts                       what was found so far
+  edgewise results                        the same as a page with figures
   edgewise selfcheck digits_cnn           check the derivatives of a network
   edgewise data                           list the data sets
 """
@@ -45,7 +47,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.meta.suppress_keyboard_interrupt = False
-for command in (demo, run, flows, show, measure, gallery, reproduce, verdicts, selfcheck, data):
+for command in (demo, run, flows, show, measure, gallery, reproduce, verdicts, results, selfcheck, data):
     app.command(command)
 
 

@@ -115,8 +115,8 @@ class Panel:
     field: Field | None = None
     title: str | None = None
     log: Literal["", "x", "y", "xy"] = ""
-    xlim: tuple[float, float] | None = None
-    ylim: tuple[float, float] | None = None
+    xlim: tuple[float | int, float | int] | None = None
+    ylim: tuple[float | int, float | int] | None = None
 
 
 def plate(panels: Sequence[Panel], *, title: str, text: str | None = None, columns: int = 2) -> Figure:

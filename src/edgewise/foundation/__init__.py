@@ -14,7 +14,7 @@ from edgewise.foundation.errors import (
     first_line,
 )
 from edgewise.foundation.parameters import ParameterSpace
-from edgewise.foundation.precision import exact_arithmetic, one_thread
+from edgewise.foundation.precision import exact_arithmetic, one_thread, use_one_thread
 from edgewise.foundation.seeds import derive_seed, generator
 from edgewise.foundation.types import Block, Parameters, Scalar, Vector
 
@@ -41,4 +41,5 @@ __all__ = [
     "first_line",
     "generator",
     "one_thread",
+    "use_one_thread",
 ]

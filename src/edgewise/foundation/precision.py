@@ -33,9 +33,20 @@ def exact_arithmetic() -> Iterator[None]:
                 set_(value)
 
 
-def one_thread() -> None:
+def use_one_thread() -> None:
     """Compute on one thread from now on; for the processes of a pool, which share the cores among them."""
     torch.set_num_threads(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread inside; as many as before after."""
+    before = torch.get_num_threads()
+    use_one_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _read(get: Callable[[], Any]) -> Any:

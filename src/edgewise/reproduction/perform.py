@@ -3,6 +3,7 @@
 One thread, because the sum of a matrix product depends on how many share it, and a golden number shall not.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import final
 
 from edgewise.dynamics import Silent
-from edgewise.foundation import EdgewiseError, first_line, one_thread
+from edgewise.foundation import EdgewiseError, first_line, one_thread, use_one_thread
 from edgewise.reproduction.exhibit import Exhibit
 from edgewise.reproduction.experiment import Experiment
 from edgewise.reproduction.scale import Scale
+
+_INTERRUPTED = "it was interrupted; the same command goes on with it"
 
 
 @final
@@ -28,12 +31,14 @@ class Job:
         experiment: what is performed.
         folder: where its record goes.
         seed: of its measuring.
+        again: whether what is there is thrown away first.
     """
 
     label: str
     experiment: Experiment
     folder: Path
     seed: int
+    again: bool
 
 
 @final
@@ -71,7 +76,7 @@ def plan(
             for name, experiment in exhibit.recipe(scale, seed).items():
                 folder = experiment.folder(store, seed)
                 if folder not in jobs and (again or not experiment.finished(folder)):
-                    jobs[folder] = Job(f"{label} {name}", experiment, folder, seed)
+                    jobs[folder] = Job(f"{label} {name}", experiment, folder, seed, again)
     return tuple(jobs.values())
 
 
@@ -80,19 +85,24 @@ def perform(jobs: Sequence[Job], workers: int, told: Callable[[Done], None]) -> 
 
     Args:
         jobs: what to do.
-        workers: how many processes.
+        workers: how many processes; with one it is done in this process.
         told: hears of every job as it ends.
 
     Returns:
         All of them, in the order in which they ended.
     """
     done = []
-    if not jobs:
-        return ()
+    workers = min(workers, len(jobs))
+    if workers < 2:
+        with one_thread():
+            for job in jobs:
+                done.append(Done(job, _perform(job)))
+                told(done[-1])
+                if done[-1].trouble == _INTERRUPTED:
+                    raise KeyboardInterrupt
+        return tuple(done)
     # Spawned, not forked: a process with the threads of PyTorch cannot be forked safely.
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=one_thread
-    ) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=use_one_thread) as pool:
         futures = {pool.submit(_perform, job): job for job in jobs}
         try:
             for future in as_completed(futures):
@@ -107,12 +117,14 @@ def perform(jobs: Sequence[Job], workers: int, told: Callable[[Done], None]) -> 
 def _perform(job: Job) -> str:
     """Make one record; what is wrong comes back as words, for it has to cross to another process."""
     try:
+        if job.again:
+            shutil.rmtree(job.folder, ignore_errors=True)
         job.experiment.perform(job.folder, job.seed, Silent())
     except EdgewiseError as error:
         return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {first_line(error)}"
-    return "" if job.experiment.finished(job.folder) else "it was interrupted; the same command goes on with it"
+    return "" if job.experiment.finished(job.folder) else _INTERRUPTED
 
 
 def _trouble(future: "Future[str]") -> str:

@@ -12,7 +12,9 @@ from edgewise.cli.options.groups import KEEPING
 if TYPE_CHECKING:
     from edgewise.reproduction import Exhibit, Finding, Reproduction
 
-_STORE = Path("runs/gallery")
+STORE = Path("runs/gallery")
+"""Where records, verdicts and figures of reproductions are kept."""
+
 _JOBS = os.cpu_count() or 1
 ScaleName = Literal["smoke", "laptop", "paper"]
 
@@ -61,7 +63,7 @@ def reproduce(
     jobs: int = _JOBS,
     again: Annotated[bool, Parameter(negative="")] = False,
     golden: Literal["check", "write"] | None = None,
-    store: Annotated[Path, Parameter(group=KEEPING)] = _STORE,
+    store: Annotated[Path, Parameter(group=KEEPING)] = STORE,
     figures: Annotated[bool, Parameter(negative="--no-figures", group=KEEPING)] = True,
 ) -> int:
     """Re-run what a paper claims, judge it, and draw it.
@@ -127,7 +129,7 @@ def reproduce(
     return 1 if broken or changed else 0
 
 
-def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = _STORE) -> int:
+def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = STORE) -> int:
     """Print the verdicts in the store, without running anything.
 
       edgewise verdicts
@@ -139,15 +141,8 @@ def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = _STO
         store: the folder in which edgewise reproduce keeps them.
     """
     from edgewise.cli.report import output
-    from edgewise.gallery import exhibits
-    from edgewise.reproduction import read_findings
 
-    wanted = {(p.key, e.name) for p, e in exhibits(addresses)} if addresses else None
-    found = [
-        finding
-        for finding in read_findings(store)
-        if (wanted is None or (finding.key, finding.exhibit) in wanted) and scale in (None, finding.scale)
-    ]
+    found = findings(addresses, scale, store)
     out = output()
     if not found:
         out.print(f"There are no verdicts in {store}. Make some with edgewise reproduce --all.", soft_wrap=True)
@@ -158,6 +153,19 @@ def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = _STO
     counted = ", ".join(f"{rulings.count(ruling)} {ruling}" for ruling in _COLOURS if ruling in rulings)
     out.print(f"{len(rulings)} claims: {counted}.")
     return 0
+
+
+def findings(addresses: Sequence[str], scale: str | None, store: Path) -> "list[Finding]":
+    """What the store holds of the papers and exhibits that are meant, at one scale or at all."""
+    from edgewise.gallery import exhibits
+    from edgewise.reproduction import read_findings
+
+    wanted = {(paper.key, exhibit.name) for paper, exhibit in exhibits(addresses)}
+    return [
+        finding
+        for finding in read_findings(store)
+        if (finding.key, finding.exhibit) in wanted and scale in (None, finding.scale)
+    ]
 
 
 def _conclude(
