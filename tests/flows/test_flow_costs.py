@@ -15,7 +15,20 @@ from edgewise.flows import (
     RodFlow,
     StableFlow,
 )
-from edgewise.methods import SAM, Adam, Drop, GradientDescent, HeavyBall, NormalizedGD, RMSProp, SqrtLossGD
+from edgewise.methods import (
+    SAM,
+    Adam,
+    Drop,
+    FrozenAdam,
+    GradientDescent,
+    HeavyBall,
+    NormalizedGD,
+    ParameterGroups,
+    Projected,
+    RMSProp,
+    ScheduleFree,
+    SqrtLossGD,
+)
 from edgewise.objectives import Objective, Point
 
 ETA, STEPS = 0.1, 24
@@ -57,6 +70,10 @@ CASES = [
     (StableFlow(SAM(ETA, 0.05)), CURVED),
     (StableFlow(Adam(0.01)), CURVED),
     (StableFlow(RMSProp(Drop(0.01, 0.02, step=5))), CURVED),
+    (StableFlow(ScheduleFree(0.01)), CURVED),
+    (StableFlow(FrozenAdam(0.01, freeze_at=9)), CURVED),
+    (StableFlow(Projected(SAM(ETA, 0.05), 1)), CURVED),
+    (StableFlow(ParameterGroups((GradientDescent(ETA), Adam(0.01)), sizes=(1, 1))), CURVED),
 ]
 
 

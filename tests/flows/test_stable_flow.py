@@ -1,6 +1,10 @@
 import json
 import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import final
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,21 +17,29 @@ from edgewise.methods import (
     Adam,
     AdamW,
     AnyMethod,
+    AtEdgeRatio,
     AveragedMomentum,
     Constant,
     DecoupledWeightDecay,
     Drop,
+    FrozenAdam,
     GradientDescent,
+    GradientDescentState,
     HeavyBall,
+    Method,
     Muon,
     Nesterov,
     NormalizedGD,
+    ParameterGroups,
+    Projected,
     RMSProp,
     ScalarRMSProp,
+    ScheduleFree,
     SqrtLossGD,
     WeightDecay,
 )
 from edgewise.objectives import Objective
+from reference.runs import network
 
 START = torch.tensor([1.0, -0.7, 0.5], dtype=torch.float64)
 
@@ -54,6 +66,11 @@ FAMILIES = {
     "scalar RMSProp": lambda η: ScalarRMSProp(η, 1 - 2 * η),
     "Adam": lambda η: Adam(η, (0.5, 1 - 2 * η)),
     "AdamW": lambda η: AdamW(η, (0.5, 1 - 2 * η), weight_decay=0.5),
+    "frozen Adam": lambda η: FrozenAdam(η, (0.5, 1 - 2 * η), freeze_at=round(0.1 / η)),
+    "Muon": lambda η: Muon(η, 0.5, shapes=((1, 2), (1,)), precision=None),
+    "schedule-free": lambda η: ScheduleFree(η, 0.5),
+    "projected": lambda η: Projected(GradientDescent(η), 1, rtol=1e-9),
+    "parameter groups": lambda η: ParameterGroups((Adam(η, (0.5, 1 - 2 * η)), HeavyBall(2 * η, 0.5)), (1, 2)),
     "coupled decay": lambda η: WeightDecay(HeavyBall(η, 0.5), 0.5),
     "decoupled decay": lambda η: DecoupledWeightDecay(GradientDescent(η), 0.5),
 }
@@ -136,7 +153,7 @@ def test_a_schedule_is_followed_and_a_memory_in_steps_starts_anew() -> None:
     assert constant.step_size_at(7) == 0.01
 
 
-@pytest.mark.parametrize("name", ["heavy ball", "SAM", "Adam", "scalar RMSProp", "AdamW"])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_stored_state_goes_on_bit_for_bit(name: str) -> None:
     objective, flow = valley(), StableFlow(FAMILIES[name](0.02))
     assert decode(encode(flow)) == flow
@@ -171,12 +188,150 @@ def test_it_predicts_what_is_at_its_point() -> None:
     assert flow.described == SAM(0.01, 0.05)
 
 
+def straight(*shapes: tuple[int, ...]) -> tuple[Objective, Tensor]:
+    """L = ⟨g, w⟩ of tensors of these shapes, from w = 1: its gradient is g everywhere."""
+    size = sum(math.prod(shape) for shape in shapes)
+    g = torch.randn(size, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return Objective.from_function(lambda w: g @ w, size, start=torch.ones(size).double()), g
+
+
+def test_muon_goes_along_the_orthogonalized_gradient() -> None:
+    shapes = ((4, 2), (3,))
+    objective, g = straight(*shapes)
+    method = Muon(0.1, momentum=0.9, shapes=shapes, weight_decay=0.5)
+    w = continuous(method, objective, 4, rtol=1e-8)
+    # Its singular values by the quintic, one by one.
+    U, sigma, V = torch.linalg.svd(g[:8].view(4, 2), full_matrices=False)
+    x = sigma / sigma.norm()
+    for _ in range(5):
+        x = 3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5
+    f = torch.cat([math.sqrt(4 / 2) * (U * x @ V).reshape(-1), g[8:]])
+    # dw/dτ = −f − γ w from w = 1
+    expected = math.exp(-0.5 * 0.4) * (1 + f / 0.5) - f / 0.5
+    torch.testing.assert_close(w, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_muon_takes_the_shapes_of_the_objective_and_is_refused_without() -> None:
+    objective = network()
+    flow = StableFlow(Muon(0.01))
+    assert flow.init(objective, objective.start, 0).method == Muon(0.01, shapes=objective.space.shapes)
+    with pytest.raises(SettingError, match="Muon without shapes"):
+        flow.init(valley(), START, 0)
+
+
+def test_the_mean_of_schedule_free_averaging_follows() -> None:
+    objective, g = straight((3,))
+    η, β, τ = 0.1, 0.7, 1.5
+    w = continuous(ScheduleFree(η, β), objective, 15, rtol=1e-8)
+    # (τ + η) dx/dτ = z − x with z = 1 − gτ and x = 1 at the start
+    z, x = 1 - g * τ, 1 - g * τ**2 / (2 * (τ + η))
+    torch.testing.assert_close(w, (1 - β) * z + β * x, rtol=1e-6, atol=1e-6)
+
+
+def test_the_second_moment_of_frozen_adam_rests_from_the_step_on() -> None:
+    objective = valley()
+    flow = StableFlow(FrozenAdam(0.02, (0.5, 0.9), freeze_at=6), rtol=1e-6)
+    adam = StableFlow(Adam(0.02, (0.5, 0.9)), rtol=1e-6)
+    w, state = objective.start, flow.init(objective, objective.start, 0)
+    v, other = objective.start, adam.init(objective, objective.start, 0)
+    moments = []
+    for _ in range(12):
+        moments.append(flow.preconditioner(objective.at(w), state) @ torch.ones(3).double())
+        if state.step <= 5:  # step 6, the last that adapts, has the number 5
+            assert torch.equal(w, v)
+        w, state = flow.advance(objective, objective.at(w), state, 0.02)
+        v, other = adam.advance(objective, objective.at(v), other, 0.02)
+    changes = [float((after - before).norm()) for before, after in pairwise(moments)]
+    assert min(changes[:5]) > 1e-4
+    assert changes[5:] == [0.0] * 6
+
+
+def test_parameter_groups_go_each_in_its_own_time() -> None:
+    λ, η = torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64), 0.1
+    bowl = Objective.from_function(lambda w: (λ * w**2).sum() / 2, 3, start=torch.ones(3).double())
+    groups = (GradientDescent(η), HeavyBall(Drop(0.05, 0.02, step=2), 0.5))
+    w = continuous(ParameterGroups(groups, sizes=(1, 2)), bowl, 5, rtol=1e-8)
+    own = 2 * (2 * 0.05 + 3 * 0.02)  # 1/(1 − β) times its step sizes
+    assert w.tolist() == pytest.approx([math.exp(-2 * 0.5), math.exp(-2 * own), math.exp(-own)], rel=1e-6)
+
+
+def test_the_metric_of_parameter_groups_is_that_of_their_common_edge() -> None:
+    objective = valley()
+    point = objective.at(START)
+    one = torch.ones(3, dtype=torch.float64)
+    groups = ParameterGroups((GradientDescent(0.1), HeavyBall(0.2, 0.5)), sizes=(1, 2))
+    flow = StableFlow(groups)
+    P = flow.preconditioner(point, flow.init(objective, START, 0))
+    assert P is not None
+    assert (P @ one).tolist() == pytest.approx([1.0, 0.75, 0.75])  # 3/0.2 over 2/0.1
+    # SAM has no number for a critical curvature, nor has this: then the step sizes decide.
+    driven = ParameterGroups((GradientDescent(0.1), ScheduleFree(0.2)), sizes=(1, 2))
+    P = StableFlow(driven).preconditioner(point, StableFlow(driven).init(objective, START, 0))
+    assert P is not None
+    assert (P @ one).tolist() == pytest.approx([1.0, 0.5, 0.5])
+    alike = StableFlow(ParameterGroups((GradientDescent(0.1), GradientDescent(0.1)), sizes=(1, 2)))
+    assert alike.preconditioner(point, alike.init(objective, START, 0)) is None
+
+
+def test_a_step_size_driven_by_the_curvature_only_sets_the_time() -> None:
+    objective = valley()
+    inside = HeavyBall(0.01, 0.5)
+    assert torch.equal(continuous(AtEdgeRatio(inside, 0.9), objective, 7), continuous(inside, objective, 7))
+
+
+@pytest.mark.parametrize(("part", "moving"), [("dominant", [0]), ("bulk", [1, 2])])
+def test_what_is_projected_away_rests(part: str, moving: list[int]) -> None:
+    λ = torch.tensor([4.0, 1.0, 0.5], dtype=torch.float64)
+    bowl = Objective.from_function(lambda w: (λ * w**2).sum() / 2, 3, start=torch.ones(3).double())
+    w = continuous(Projected(GradientDescent(0.1), 1, part, rtol=1e-12), bowl, 12, rtol=1e-8)
+    expected = [math.exp(-1.2 * float(λ[i])) if i in moving else 1.0 for i in range(3)]
+    assert w.tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_subspace_is_measured_as_often_as_the_method_does() -> None:
+    objective = valley()
+    flow = StableFlow(Projected(GradientDescent(0.02), 1, every=3))
+    w, state = objective.start, flow.init(objective, objective.start, 0)
+    readings = []
+    for _ in range(7):
+        w, state = flow.advance(objective, objective.at(w), state, 0.02)
+        readings.append(state.known[0].readings)
+    assert readings == [1, 1, 1, 2, 2, 2, 3]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Unheard(Method[GradientDescentState]):
+    """Gradient descent under another name."""
+
+    lr: float
+
+    def init(self, w: Tensor) -> GradientDescentState:
+        return GradientDescent(self.lr).init(w)
+
+    def step(
+        self, w: Tensor, gradient: Tensor, state: GradientDescentState
+    ) -> tuple[Tensor, GradientDescentState]:
+        return GradientDescent(self.lr).step(w, gradient, state)
+
+    def step_size_at(self, state: GradientDescentState) -> float:
+        return self.lr
+
+    def companion(self, curvature: float, state: GradientDescentState | None = None) -> np.ndarray:
+        return GradientDescent(self.lr).companion(curvature, state)
+
+    critical_curvature = 1.0
+    critical_formula = "1"
+
+
 def test_a_method_whose_drift_is_not_known_is_refused() -> None:
-    with pytest.raises(SettingError) as caught:
-        StableFlow(Muon(0.01))
-    assert str(caught.value).startswith(
-        "StableFlow(Muon(…)): where Muon goes as its step size goes to zero is not known here. Type GradientFlow()"
-    )
+    for method in (Unheard(0.01), WeightDecay(Unheard(0.01), 0.1)):
+        with pytest.raises(SettingError) as caught:
+            StableFlow(method)
+        assert str(caught.value) == (
+            "StableFlow(Unheard(…)): where Unheard goes as its step size goes to zero is not known here. Type "
+            "GradientFlow() for the descent without it, or StableFlow of a method from edgewise.methods."
+        )
 
 
 def test_a_second_moment_without_memory_is_refused() -> None:

@@ -17,7 +17,7 @@ from edgewise.flows.gradient_flow import GradientFlow, GradientFlowState
 from edgewise.flows.integrators import RK4, RKC2, RKC3, ROCK4, Integrator, Stride
 from edgewise.flows.limiting_flow import LimitingFlow, LimitingFlowState
 from edgewise.flows.rods import EdgeFlow, EdgeFlowState, Ends, RodFlow, RodFlowState
-from edgewise.flows.stable_flow import StableFlow, StableFlowState
+from edgewise.flows.stable import StableFlow, StableFlowState
 
 __all__ = [
     "RK4",

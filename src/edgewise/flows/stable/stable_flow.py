@@ -1,35 +1,22 @@
 """Stable flow: the flow of any method, without its oscillation."""
 
 from dataclasses import dataclass, field, replace
-from functools import singledispatch
+from functools import cache
 from typing import ClassVar, final
 
 import torch
+from torch import Tensor
 
+from edgewise.curvature import EffectiveHessian, Hessian, TrackerState
 from edgewise.flows.cost import Cost
-from edgewise.flows.drift import Along, Ascended, Decayed, Drift, Moments, Normalized, Rooted, Seen, require_memory
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.gradient_flow import require_tolerances
 from edgewise.flows.integrators import RKC3, Integrator, Place, Stride, VectorField, begin, march, resume
-from edgewise.foundation import FlowError, Parameters, SettingError, Vector
-from edgewise.linalg import PositiveDiagonal, Preconditioner
-from edgewise.methods import (
-    SAM,
-    SGD,
-    Adam,
-    AdamW,
-    AnyMethod,
-    AveragedMomentum,
-    DecoupledWeightDecay,
-    GradientDescent,
-    HeavyBall,
-    Nesterov,
-    NormalizedGD,
-    RMSProp,
-    ScalarRMSProp,
-    SqrtLossGD,
-    WeightDecay,
-)
+from edgewise.flows.stable.drift import Drift, Motion, Seen
+from edgewise.flows.stable.limits import drift
+from edgewise.foundation import FlowError, Parameters, Vector
+from edgewise.linalg import Function, Operator, Preconditioner
+from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
 
 # Gradients that one step of the method may cost; the stiffest that are worth it take tens.
@@ -43,13 +30,19 @@ class StableFlowState:
     """What a stable flow carries.
 
     Attributes:
+        step: the number of steps of the method so far.
         time: where it is: accumulated step sizes.
         step_size: η that the stride was made for.
+        method: what it describes, as it fits the parameters.
+        known: what the method measures of the curvature, as it was last measured.
         stride: the integrator's step that this time lies in.
     """
 
+    step: int
     time: float
     step_size: float
+    method: AnyMethod
+    known: tuple[TrackerState, ...]
     stride: Stride
 
 
@@ -66,13 +59,24 @@ class StableFlow(Flow[StableFlowState]):
         normalized GD                               dw/dτ = −g/‖g‖
         GD on √(L − min L)                          dw/dτ = −g/(2√(L − min L))
         SAM                                         dw/dτ = −∇L(w + ρ g/‖g‖)
+        Muon                                        dw/dτ = −s f(g) − γ w matrix by matrix, −g − γ w elsewhere
         RMSProp, scalar RMSProp, Adam               dw/dτ = −g/(√ν + ε),   η dν/dτ = ((1 − β₂)/β₂)(g² − ν)/c
+        frozen Adam                                 the same, and dν/dτ = 0 from step `freeze_at` on
+        schedule-free                               w = (1 − β) z + β x,   dz/dτ = −g,   dx/dτ = (z − x)/(ηt)
         decoupled weight decay, AdamW               −γ w beside it; coupled decay: g + γ w in the place of g
+        projected                                   Π g in the place of g, Π measured as often as the method does
+        parameter groups                            each with its part of g, in the time (η_g/η₁) τ
+        at an edge ratio                            that of the method inside
 
     Momentum: a velocity v' = β v + g rests at g/(1 − β) while g hardly changes, and so do η and the averages m of
-    Adam, which then are g itself once corrected for their start. Of Adam's second moment it is the corrected
-    one that is followed: it starts at g², and c = 1 − β₂ᵗ, t = 1 + τ/η, is the part of its memory that is
-    filled; for the others c = 1. Of SGD the noise is left out.
+    Adam and Muon, which then are g itself, at once where they are corrected for their start. Of Adam's second
+    moment it is the corrected one that is followed: it starts at g², and c = 1 − β₂ᵗ, t = 1 + τ/η, is the part of
+    its memory that is filled; for the others c = 1. The mean x of schedule-free averaging moves by the share
+    1/(t + 1) of z − x in a step, which is 1/(ηt) in time: 1/(τ + η) at a fixed η. A step size that is driven by
+    the curvature decides only how much time a step takes: the flow goes as far as `advance` is told. Of SGD the
+    noise is left out, and of Muon the rounding to `precision`.
+
+    All of this is the limit of first order: the distance to the method at a fixed time falls as η does.
 
     Args:
         method: what it describes.
@@ -113,23 +117,37 @@ class StableFlow(Flow[StableFlowState]):
         return self.method
 
     def init(self, objective: Objective, w: Parameters, seed: int) -> StableFlowState:
-        """Time zero: what is averaged starts from the gradient there."""
-        step_size = self.step_size_at(0)
-        vector_field = DriftField(objective, drift(self.method), step_size)
+        """Time zero: what is averaged starts from the gradient there.
+
+        Raises:
+            SettingError: if the method does not fit the parameters.
+        """
+        method = self.method.on(objective.space)
+        method.init(w)  # refuses what does not fit
+        step_size, limit = self.step_size_at(0), drift(method)
+        known, paid = limit.measure(objective.at(w), 0, ())
+        vector_field = DriftField(objective, limit.after(0, known), step_size)
         stride = begin(vector_field, vector_field.start(w), self.integrator, self.rtol, seed)
-        stride = replace(stride, cost=stride.cost + Cost(gradients=1))  # of what is averaged
-        return StableFlowState(time=0.0, step_size=step_size, stride=stride)
+        # The other gradients are those of what is averaged.
+        stride = replace(stride, cost=stride.cost + paid + Cost(gradients=limit.gradients))
+        return StableFlowState(step=0, time=0.0, step_size=step_size, method=method, known=known, stride=stride)
 
     def advance(
         self, objective: Objective, point: Point, state: StableFlowState, step_size: float
     ) -> tuple[Parameters, StableFlowState]:
-        """The flow a time η later; where η changes and a memory is counted in steps, the stride starts anew.
+        """The flow a time η later; where the drift changes, or η does and steps are counted, a stride is cut.
 
         Raises:
             FlowError: if that takes more gradients than any description of one step is worth.
         """
-        vector_field, stride = DriftField(objective, drift(self.method), step_size), state.stride
-        if step_size != state.step_size and vector_field.drift.remembers:
+        limit, known, measured = drift(state.method), state.known, Cost()
+        if state.step > 0:
+            known, measured = limit.measure(point, state.step, known)
+        moving, before = limit.after(state.step, known), _moving(state)
+        vector_field = DriftField(objective, moving, step_size)
+        stride = replace(state.stride, cost=state.stride.cost + measured)
+        seen_anew = any(new is not old for new, old in zip(known, state.known, strict=True))
+        if seen_anew or moving != before or (step_size != state.step_size and moving.remembers):
             stride = resume(vector_field, stride, state.time)
         time = state.time + step_size
         paid = stride.cost.gradients
@@ -143,7 +161,8 @@ class StableFlow(Flow[StableFlowState]):
                     "Type RodFlow(method), a smaller beta2, or fork the run once it has warmed up",
                 )
         w = stride.at(time)[: objective.size].clone()
-        return w, StableFlowState(time=time, step_size=step_size, stride=stride)
+        after = replace(state, step=state.step + 1, time=time, step_size=step_size, known=known, stride=stride)
+        return w, after
 
     def predict(self, objective: Objective, point: Point, state: StableFlowState) -> Prediction:
         """Loss and gradient norm at its point."""
@@ -151,9 +170,8 @@ class StableFlow(Flow[StableFlowState]):
 
     def preconditioner(self, point: Point, state: StableFlowState) -> Preconditioner | None:
         """P at the present time, by which the gradient is divided; None where it is not."""
-        size = point.w.shape[0]
-        divisor = drift(self.method).divisor(state.stride.at(state.time)[size:])
-        return None if divisor is None else PositiveDiagonal(divisor.expand(size).clone())
+        moments = state.stride.at(state.time)[point.w.shape[0] :]
+        return _moving(state).preconditioner(_seen(point, point.gradient, moments, state.step_size))
 
     def cost(self, state: StableFlowState) -> Cost:
         """Up to the end of the integrator's step, which lies ahead of the present time."""
@@ -170,110 +188,37 @@ class DriftField(VectorField):
 
     def start(self, w: Parameters) -> Vector:
         """w and what is beside it."""
-        return torch.cat([w, self.drift.begin(w, self.objective.gradient(w))])
+        return torch.cat([w, self.drift.begin(w, self.drift.look(self.objective, self.objective.at(w)))])
 
     def at(self, y: Vector, *, curvature: bool = False) -> Place:
         """The drift at y."""
         point = self.objective.at(y[: self.size], products=curvature)
-        moments = y[self.size :]
-        return self.drift.at(
-            Seen(
-                objective=self.objective,
-                point=point,
-                gradient=point.gradient,
-                shift=0.0,
-                moments=moments,
-                eta=self.eta,
-            )
-        )
+        gradient = self.drift.look(self.objective, point)
+        motion = self.drift.at(_seen(point, gradient, y[self.size :], self.eta))
+        return Place(velocity=motion.velocity, curvature=_behind(point, motion), rate=motion.rate)
 
 
-@singledispatch
-def drift(method: AnyMethod) -> Drift:
-    """The drift of a method.
-
-    Raises:
-        SettingError: if it is not known, or does not exist.
-    """
-    name = type(method).__name__
-    raise SettingError(
-        f"StableFlow({name}(…))",
-        f"where {name} goes as its step size goes to zero is not known here",
-        "Type GradientFlow(), or StableFlow of one of: SGD, GradientDescent, HeavyBall, Nesterov, "
-        "AveragedMomentum, NormalizedGD, SqrtLossGD, SAM, RMSProp, ScalarRMSProp, Adam, AdamW",
-    )
+def _moving(state: StableFlowState) -> Drift:
+    """The drift that the stride was made for."""
+    return drift(state.method).after(max(0, state.step - 1), state.known)
 
 
-@drift.register(GradientDescent)
-@drift.register(AveragedMomentum)
-def _(method: GradientDescent | AveragedMomentum) -> Drift:
-    return Along()
+def _seen(point: Point, gradient: Tensor, moments: Tensor, eta: float) -> Seen:
+    return Seen(point=point, w=point.w, gradient=gradient, shift=0.0, moments=moments, eta=eta)
 
 
-@drift.register(HeavyBall)
-@drift.register(Nesterov)
-def _(method: HeavyBall | Nesterov) -> Drift:
-    # w' − w = −η v' with v' = g/(1 − β); Nesterov's −η (g + β v') is the same.
-    return Along(1.0 / (1.0 - method.beta))
+def _behind(point: Point, motion: Motion) -> Operator:
+    """M^(-1/2) Π H Π M^(-1/2)."""
+    hessian: Operator = Hessian.at(point)
+    if motion.within is not None:
+        hessian = hessian.conjugate_by(motion.within)
+    metric = motion.metric
+    if metric is None:
+        return hessian
 
+    # Few places are asked for products, and a matrix has to be decomposed for them.
+    @cache
+    def effective() -> Operator:
+        return EffectiveHessian(hessian, metric)
 
-@drift.register
-def _(method: SGD) -> Drift:
-    dampening = method.dampening if method.momentum > 0.0 else 0.0
-    along = Along((1.0 - dampening) / (1.0 - method.momentum))
-    return Decayed(along, method.weight_decay, coupled=True) if method.weight_decay else along
-
-
-@drift.register
-def _(method: NormalizedGD) -> Drift:
-    return Normalized()
-
-
-@drift.register
-def _(method: SqrtLossGD) -> Drift:
-    return Rooted(method.minimum)
-
-
-@drift.register
-def _(method: SAM) -> Drift:
-    return Ascended(method.rho)
-
-
-@drift.register
-def _(method: RMSProp) -> Drift:
-    require_memory(f"StableFlow({method})", method.beta2)
-    # Its average starts at zero.
-    first = 1.0 - method.beta2
-    return Moments(beta2=method.beta2, eps=method.eps, by_parameter=True, corrected=False, first=first)
-
-
-@drift.register
-def _(method: ScalarRMSProp) -> Drift:
-    require_memory(f"StableFlow({method})", method.beta2)
-    # Its average starts at the first squared gradient norm.
-    return Moments(beta2=method.beta2, eps=method.eps, by_parameter=False, corrected=False, first=1.0)
-
-
-@drift.register
-def _(method: Adam) -> Drift:
-    return _adam(method, method.betas[1], method.eps)
-
-
-@drift.register
-def _(method: AdamW) -> Drift:
-    return Decayed(_adam(method, method.betas[1], method.eps), method.weight_decay, coupled=False)
-
-
-@drift.register
-def _(method: WeightDecay) -> Drift:
-    return Decayed(drift(method.method), method.decay, coupled=True)
-
-
-@drift.register
-def _(method: DecoupledWeightDecay) -> Drift:
-    return Decayed(drift(method.method), method.decay, coupled=False)
-
-
-def _adam(method: AnyMethod, beta2: float, eps: float) -> Drift:
-    require_memory(f"StableFlow({method})", beta2)
-    return Moments(beta2=beta2, eps=eps, by_parameter=True, corrected=True, first=1.0)
+    return Function(lambda v: effective() @ v, hessian.size, hessian.dtype, hessian.device)
