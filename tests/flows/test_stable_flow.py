@@ -162,8 +162,9 @@ def test_a_stored_state_goes_on_bit_for_bit(name: str) -> None:
         tensors: dict[str, Tensor] = {}
         text = json.dumps(encode(state, tensors))
         again = decode(json.loads(text), {key: tensor.clone() for key, tensor in tensors.items()})
-        w, state = flow.advance(objective, objective.at(w), state, 0.02)
-        same, _ = flow.advance(objective, objective.at(w), again, 0.02)
+        point = objective.at(w)
+        w, state = flow.advance(objective, point, state, 0.02)
+        same, _ = flow.advance(objective, point, again, 0.02)
         assert torch.equal(w, same)
 
 
@@ -222,10 +223,10 @@ def test_muon_takes_the_shapes_of_the_objective_and_is_refused_without() -> None
 def test_the_mean_of_schedule_free_averaging_follows() -> None:
     objective, g = straight((3,))
     η, β, τ = 0.1, 0.7, 1.5
-    w = continuous(ScheduleFree(η, β), objective, 15, rtol=1e-8)
+    w = continuous(ScheduleFree(η, β), objective, 15, rtol=1e-6)
     # (τ + η) dx/dτ = z − x with z = 1 − gτ and x = 1 at the start
     z, x = 1 - g * τ, 1 - g * τ**2 / (2 * (τ + η))
-    torch.testing.assert_close(w, (1 - β) * z + β * x, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(w, (1 - β) * z + β * x, rtol=1e-4, atol=1e-4)
 
 
 def test_the_second_moment_of_frozen_adam_rests_from_the_step_on() -> None:
@@ -264,7 +265,7 @@ def test_the_metric_of_parameter_groups_is_that_of_their_common_edge() -> None:
     P = flow.preconditioner(point, flow.init(objective, START, 0))
     assert P is not None
     assert (P @ one).tolist() == pytest.approx([1.0, 0.75, 0.75])  # 3/0.2 over 2/0.1
-    # SAM has no number for a critical curvature, nor has this: then the step sizes decide.
+    # The critical curvature of schedule-free averaging is no number: then the step sizes decide.
     driven = ParameterGroups((GradientDescent(0.1), ScheduleFree(0.2)), sizes=(1, 2))
     P = StableFlow(driven).preconditioner(point, StableFlow(driven).init(objective, START, 0))
     assert P is not None

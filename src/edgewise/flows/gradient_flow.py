@@ -1,14 +1,24 @@
 """Gradient flow: where infinitely small steps lead, in as few gradients as a stiff equation allows."""
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, final
 
 from edgewise.curvature import Hessian
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
-from edgewise.flows.integrators import RKC3, Integrator, Place, Stride, VectorField, begin, march
+from edgewise.flows.integrators import (
+    RKC3,
+    Integrator,
+    Place,
+    Stride,
+    VectorField,
+    begin,
+    march,
+    require_integrator,
+)
 from edgewise.foundation import Parameters, SettingError
-from edgewise.methods import AnyMethod
+from edgewise.methods import AnyMethod, Method
 from edgewise.objectives import Objective, Point
 
 
@@ -43,7 +53,7 @@ class GradientFlow(Flow[GradientFlowState]):
         method: whose time it keeps; None takes that of the method it runs beside.
 
     Raises:
-        SettingError: if a tolerance is outside its range.
+        SettingError: if a tolerance is outside its range, or something else is no integrator or no method.
 
     Example:
         >>> import torch
@@ -66,6 +76,14 @@ class GradientFlow(Flow[GradientFlowState]):
 
     def __post_init__(self) -> None:
         require_tolerances(self.rtol, self.atol)
+        require_integrator(self.integrator)
+        method: Any = self.method
+        if not isinstance(method, Method | None):
+            raise SettingError(
+                f"method={method!r:.60}",
+                "the flow keeps the time of a method, and that is none",
+                "Type method=GradientDescent(0.01), or leave it out",
+            )
 
     @property
     def described(self) -> AnyMethod | None:
@@ -115,11 +133,12 @@ class GradientField(VectorField):
 def require_tolerances(rtol: Any, atol: Any) -> None:
     """Refuse tolerances that cannot be met, or mean nothing."""
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if not isinstance(value, float | int):
+        if not isinstance(value, float | int) or isinstance(value, bool):
             raise SettingError(
-                f"{name}={value!r}", "a tolerance is a number", "Type rtol=1e-3, and name the method: method=…"
+                f"{name}={value!r:.60}", "a tolerance is a number", "Type rtol=1e-3, and name the method: method=…"
             )
     if not 0.0 < rtol < 1.0:
-        raise SettingError(f"rtol={rtol}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
-    if not atol >= 0.0:
-        raise SettingError(f"atol={atol}", "an absolute tolerance is not negative", "Type atol=0.0")
+        raise SettingError(f"rtol={rtol!r:.60}", "a relative tolerance lies between 0 and 1", "Type rtol=1e-3")
+    if not 0.0 <= atol <= sys.float_info.max:
+        why = "is not negative" if atol < 0.0 else "is finite"
+        raise SettingError(f"atol={atol!r:.60}", f"an absolute tolerance {why}", "Type atol=0.0")

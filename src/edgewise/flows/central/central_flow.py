@@ -7,7 +7,7 @@ oscillation beside the average point, and finds it from what it does: it keeps t
 
 import math
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -124,9 +124,14 @@ class CentralFlow(Flow[CentralFlowState]):
 
     def __post_init__(self) -> None:
         second_moment(self.method)
-        for name, value in (("substeps", self.substeps), ("modes", self.modes)):
-            if value is not None and value < 1:
-                raise SettingError(f"{name}={value}", "it has to be at least 1", f"Type {name}=1, or leave it out")
+        counts: dict[str, Any] = {"substeps": self.substeps} | (
+            {} if self.modes is None else {"modes": self.modes}
+        )
+        for name, value in counts.items():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or value < 1:
+                why = "it has to be at least 1" if whole else "it is counted in an int"
+                raise SettingError(f"{name}={value!r:.60}", why, f"Type {name}=1, or leave it out")
 
     @property
     def described(self) -> AnyMethod:

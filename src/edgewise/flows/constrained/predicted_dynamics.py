@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from edgewise.flows.constrained.constrained_flow import require_gradient_descent
 from edgewise.flows.constrained.edge_constraint import EDGE_TRACKER, CriticalModes, Reading, project, read
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
-from edgewise.foundation import Parameters
+from edgewise.foundation import Parameters, SettingError
 from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
 
@@ -108,7 +108,7 @@ class PredictedDynamics(Flow[PredictedDynamicsState]):
         exact: whether to take the exact restoring force; one gradient more a step.
 
     Raises:
-        SettingError: for any other method.
+        SettingError: for any other method, or if `exact` is neither true nor false.
 
     References:
         damian2022selfstabilization
@@ -119,6 +119,10 @@ class PredictedDynamics(Flow[PredictedDynamicsState]):
 
     def __post_init__(self) -> None:
         require_gradient_descent("PredictedDynamics", self.method)
+        exact: Any = self.exact
+        if not isinstance(exact, bool):
+            fix = "Type exact=True, or leave it out"
+            raise SettingError(f"exact={exact!r:.60}", "it is either True or False", fix)
 
     @property
     def described(self) -> AnyMethod:

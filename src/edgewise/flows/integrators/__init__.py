@@ -1,6 +1,6 @@
 """Integrators of y' = f(y) whose stiffness is nearly real; each declares its order."""
 
-from edgewise.flows.integrators.integrator import Integrator, Place, Trial, VectorField
+from edgewise.flows.integrators.integrator import Integrator, Place, Trial, VectorField, require_integrator
 from edgewise.flows.integrators.marching import begin, march, resume
 from edgewise.flows.integrators.rk4 import RK4
 from edgewise.flows.integrators.rkc2 import RKC2
@@ -20,5 +20,6 @@ __all__ = [
     "VectorField",
     "begin",
     "march",
+    "require_integrator",
     "resume",
 ]

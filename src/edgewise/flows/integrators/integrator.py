@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from torch import Tensor
 
@@ -161,7 +161,19 @@ class Stabilized(Integrator):
         return self.reach(self.max_stages) / radius if radius > 0.0 else math.inf
 
 
-def require_stages(max_stages: int, least: int, why: str) -> None:
+def require_integrator(integrator: Any) -> None:
+    """Refuse who cannot take the steps, such as the name of an integrator, or its class."""
+    if not isinstance(integrator, Integrator):
+        raise SettingError(
+            f"integrator={integrator!r:.60}",
+            f"an integrator takes the steps, and that is of type {type(integrator).__name__}",
+            "Type integrator=RK4(), or leave it out",
+        )
+
+
+def require_stages(max_stages: Any, least: int, why: str) -> None:
     """Refuse fewer stages than a step takes."""
+    if not isinstance(max_stages, int) or isinstance(max_stages, bool):
+        raise SettingError(f"max_stages={max_stages!r:.60}", "stages are counted in an int", "Type max_stages=150")
     if max_stages < least:
         raise SettingError(f"max_stages={max_stages}", why, "Type max_stages=150")

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from edgewise.flows.integrators.integrator import Integrator, Trial, VectorField
 from edgewise.foundation import SettingError, Vector
@@ -36,9 +36,10 @@ class RK4(Integrator):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.alpha <= 2.785:
+        alpha: Any = self.alpha
+        if not isinstance(alpha, float | int) or isinstance(alpha, bool) or not 0.0 < alpha <= 2.785:
             raise SettingError(
-                f"alpha={self.alpha}",
+                f"alpha={alpha!r:.60}",
                 "a step of α/S is stable on the negative real axis for 0 < α ≤ 2.785",
                 "Type alpha=1.0",
             )

@@ -19,7 +19,7 @@ fraction (2 − ηλ)/(ηλ) of the oscillation: averaging the second equation o
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -111,11 +111,12 @@ def relaxation(time: float) -> float:
     return -math.expm1(-time)
 
 
-def require_displacement(displacement: float) -> None:
+def require_displacement(displacement: Any) -> None:
     """Refuse a smallest oscillation that is none."""
-    if not 0 < displacement < 1:
+    number = isinstance(displacement, float | int) and not isinstance(displacement, bool)
+    if not (number and 0 < displacement < 1):
         raise SettingError(
-            f"displacement={displacement}",
+            f"displacement={displacement!r:.60}",
             "an oscillation grows only out of one that is there, and is small beside the parameters",
             "Type displacement=1e-5, a share of the length of w",
         )

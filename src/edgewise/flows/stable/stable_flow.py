@@ -11,7 +11,17 @@ from edgewise.curvature import EffectiveHessian, Hessian, TrackerState
 from edgewise.flows.cost import Cost
 from edgewise.flows.flow import Flow, Prediction
 from edgewise.flows.gradient_flow import require_tolerances
-from edgewise.flows.integrators import RKC3, Integrator, Place, Stride, VectorField, begin, march, resume
+from edgewise.flows.integrators import (
+    RKC3,
+    Integrator,
+    Place,
+    Stride,
+    VectorField,
+    begin,
+    march,
+    require_integrator,
+    resume,
+)
 from edgewise.flows.stable.drift import Drift, Motion, Seen
 from edgewise.flows.stable.limits import drift
 from edgewise.foundation import FlowError, Parameters, Vector
@@ -109,6 +119,7 @@ class StableFlow(Flow[StableFlowState]):
 
     def __post_init__(self) -> None:
         require_tolerances(self.rtol, self.atol)
+        require_integrator(self.integrator)
         drift(self.method)
 
     @property
