@@ -120,10 +120,12 @@ def test_where_a_central_flow_is_refused_a_stable_flow_is_there_as_it_says(name:
     assert StableFlow(method).described == method
 
 
-@pytest.mark.parametrize("name", CASES)
+# Scalar RMSProp tells the length of its step by its critical curvature, and its flow by P.
+@pytest.mark.parametrize(
+    "name",
+    [name for name in CASES if ("muon" in name or "rmsprop" in name or "adam" in name) and "scalar" not in name],
+)
 def test_its_preconditioner_is_that_of_a_method_whose_averages_are_at_rest(name: str) -> None:
-    if not (name.startswith("muon") or "rmsprop" in name or "adam" in name):
-        pytest.skip("it has none")
     objective, eta = network(), 1e-5
     method = regular(CASES[name].make(eta).on(objective.space), eta)
     w, state = objective.start, method.init(objective.start)
