@@ -339,7 +339,8 @@ def test_no_command_is_without_options_above() -> None:
         "run",
         "selfcheck",
         "show",
-        # Those of the gallery are in test_gallery_commands.
+        # Those are in test_gallery_commands and test_film.
+        "film",
         "gallery",
         "reproduce",
         "results",
@@ -356,6 +357,7 @@ def test_no_command_is_without_options_above() -> None:
         ("gradient-norm", "gradient_norm"),
         ("directional-curvature", "directional_curvature"),
         ("distance", "distance_from_start"),
+        ("oscillation", "oscillation"),
         ("projections", "projection"),
         ("relative-progress", "relative_progress"),
         ("dominant-subspace", "dominant_fraction"),

@@ -24,6 +24,7 @@ ALL_PROBES: list[Probe] = [
     ew.DirectionalCurvature(every=3),
     ew.DistanceFromStart(),
     ew.Projections(3),
+    ew.Oscillation(),
 ]
 
 
@@ -219,3 +220,18 @@ def test_impossible_settings_are_refused_when_the_probe_is_made(probe: Callable[
 def test_a_loss_that_is_read_now_and_then() -> None:
     run = ew.evolve(ew.GradientDescent(0.1), bowl(2.0), 5, [ew.Loss(every=2)])
     np.testing.assert_array_equal(np.isfinite(run.loss.values[0]), [True, False] * 3)
+
+
+def test_the_oscillation_is_the_displacement_along_the_top_eigenvector() -> None:
+    """On a quadratic above its edge x multiplies by 1 − ηλ at every step; the definition gives its size."""
+    eigenvalues, eta, start = torch.tensor([3.0, 1.0], dtype=torch.float64), 0.7, 0.01
+    objective = Objective.from_function(
+        lambda w: (eigenvalues * w**2).sum() / 2, 2, start=torch.full((2,), start, dtype=torch.float64)
+    )
+    run = ew.evolve({"gd": ew.GradientDescent(eta)}, objective, 12, [ew.Oscillation()])
+    read = run.oscillation.values[0]
+    w = start * (1 - eta * 3.0) ** np.arange(13)
+    expected = (2 * w[1:-1] - w[:-2] - w[2:]) / 4
+    assert np.isnan(read[[0, -1]]).all()
+    np.testing.assert_allclose(np.abs(read[1:-1]), np.abs(expected), rtol=1e-10)
+    assert (np.sign(read[2:-1]) == -np.sign(read[1:-2])).all()

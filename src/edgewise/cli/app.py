@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 import edgewise
 from edgewise.cli.commands.data import data
 from edgewise.cli.commands.demo import demo
+from edgewise.cli.commands.film import film
 from edgewise.cli.commands.flows import flows
 from edgewise.cli.commands.gallery import gallery, reproduce, verdicts
 from edgewise.cli.commands.measure import measure
@@ -28,6 +29,7 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
   edgewise flows digits_mlp --critical 16 which theory tracks the run best
   edgewise show                           list the runs
   edgewise show latest                    one of them, with its verdict
+  edgewise film latest                    the iterate bouncing at its edge
   edgewise measure latest                 the spectrum at its last checkpoint
   edgewise gallery                        the papers that can be re-run
   edgewise reproduce wu2018how            re-run one, with a verdict on every claim
@@ -47,7 +49,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.meta.suppress_keyboard_interrupt = False
-for command in (demo, run, flows, show, measure, gallery, reproduce, verdicts, results, selfcheck, data):
+for command in (demo, run, flows, show, film, measure, gallery, reproduce, verdicts, results, selfcheck, data):
     app.command(command)
 
 

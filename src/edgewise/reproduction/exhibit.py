@@ -7,6 +7,7 @@ from typing import final
 from matplotlib.figure import Figure
 
 from edgewise.claims import Claim, Runs
+from edgewise.figures import Film
 from edgewise.foundation import SettingError
 from edgewise.reproduction.experiment import Experiment
 from edgewise.reproduction.scale import Scale
@@ -16,6 +17,9 @@ ExhibitRecipe = Callable[[Scale, int], Mapping[str, Experiment]]
 
 Drawing = Callable[[Runs], Figure]
 """From the records of one seed to a picture."""
+
+Filming = Callable[[Runs], Film]
+"""From the records of one seed to a film."""
 
 
 @final
@@ -29,6 +33,7 @@ class Exhibit:
         recipe: what to perform.
         claims: what is asserted.
         figure: how it is drawn; a function of the records.
+        film: how it is shown moving; None for what has no time, or is better seen at once.
         scales: the scales at which the recipe makes sense.
         golden_rtol: how far the smoke-scale effects may differ, relatively, from those in `golden.json`: rounding
             for a computation in double precision; for a network in single precision, whose oscillations multiply
@@ -42,6 +47,7 @@ class Exhibit:
     figure: Drawing
     scales: tuple[Scale, ...] = tuple(Scale)
     golden_rtol: float = 1e-6
+    film: Filming | None = None
 
     @property
     def seeds(self) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STORE = Path("runs/gallery")
 """Where records, verdicts and figures of reproductions are kept."""
 
-_JOBS = os.cpu_count() or 1
+_JOBS = len(os.sched_getaffinity(0))
 ScaleName = Literal["smoke", "laptop", "paper"]
 
 _COLOURS = {"holds": "green", "fails": "bold red", "undecided": "yellow"}
@@ -65,6 +65,7 @@ def reproduce(
     golden: Literal["check", "write"] | None = None,
     store: Annotated[Path, Parameter(group=KEEPING)] = STORE,
     figures: Annotated[bool, Parameter(negative="--no-figures", group=KEEPING)] = True,
+    films: Annotated[Literal["gif", "mp4"] | None, Parameter(group=KEEPING)] = None,
 ) -> int:
     """Re-run what a paper claims, judge it, and draw it.
 
@@ -85,6 +86,7 @@ def reproduce(
         golden: check compares the smoke scale with the golden numbers of the gallery, write replaces those.
         store: the folder in which records, verdicts and figures are kept.
         figures: draw each exhibit into the store.
+        films: film those exhibits that move.
     """
     from edgewise.cli.gallery_progress import Bar
     from edgewise.cli.report import output, shown
@@ -121,10 +123,10 @@ def reproduce(
         out.print(f"{one.job.label} (seed {one.job.seed}) failed: {one.trouble}", soft_wrap=True)
     changed: list[str] = []
     for paper, exhibit in chosen:
-        changed += _conclude(paper, exhibit, size, seeds, store, golden, figures)
+        changed += _conclude(paper, exhibit, size, seeds, store, golden, figures, films)
     for line in changed:
         out.print(line, soft_wrap=True)
-    if figures:
+    if figures or films:
         out.print(f"Figures and verdicts are in {shown(store)}.")
     return 1 if broken or changed else 0
 
@@ -176,10 +178,11 @@ def _conclude(
     store: Path,
     golden: str | None,
     figures: bool,
+    films: str | None,
 ) -> Sequence[str]:
     """Judge one exhibit, draw it, print it; returns what differs from the golden numbers."""
     from edgewise.cli.report import output
-    from edgewise.figures import save
+    from edgewise.figures import save, save_film
     from edgewise.foundation import RecordError
     from edgewise.gallery import folder_of
     from edgewise.reproduction import collect, differences, examine, place, write_finding, write_golden
@@ -194,6 +197,8 @@ def _conclude(
     write_finding(store, finding)
     if figures:
         save(exhibit.figure(runs[0]), place(store, paper.key, exhibit.name, scale, ".png"))
+    if films is not None and exhibit.film is not None:
+        save_film(exhibit.film(runs[0]), place(store, paper.key, exhibit.name, scale, f".{films}"))
     _print(finding)
     if golden == "write":
         write_golden(folder_of(paper.key), finding)

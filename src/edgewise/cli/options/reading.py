@@ -14,6 +14,7 @@ ProbeName = Literal[
     "sharpness",
     "effective-sharpness",
     "midpoint-sharpness",
+    "oscillation",
     "gradient-norm",
     "directional-curvature",
     "distance",
@@ -68,6 +69,7 @@ class ReadingOptions:
             GradientNorm,
             JacobianAlignment,
             MidpointSharpness,
+            Oscillation,
             Projections,
             RelativeProgress,
             Sharpness,
@@ -87,6 +89,7 @@ class ReadingOptions:
         probes: dict[str, Probe] = {
             "sharpness": Sharpness(k=self.top, rtol=self.rtol, every=self.every, above=self.above),
             "effective-sharpness": EffectiveSharpness(k=self.top, rtol=self.rtol, every=self.every),
+            "oscillation": Oscillation(rtol=self.rtol, every=self.every),
             "midpoint-sharpness": MidpointSharpness(k=self.top, rtol=self.rtol, every=self.every),
             "gradient-norm": GradientNorm(every=self.every),
             "directional-curvature": DirectionalCurvature(every=self.every),

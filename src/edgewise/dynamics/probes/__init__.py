@@ -8,6 +8,7 @@ from edgewise.dynamics.probes.effective_sharpness import EffectiveSharpness
 from edgewise.dynamics.probes.gradient_norm import GradientNorm
 from edgewise.dynamics.probes.jacobian_alignment import JacobianAlignment
 from edgewise.dynamics.probes.loss import Accuracy, Loss
+from edgewise.dynamics.probes.oscillation import Oscillation
 from edgewise.dynamics.probes.pairs import (
     Distance,
     EigenspaceAlignment,
@@ -33,6 +34,7 @@ __all__ = [
     "Loss",
     "MidpointSharpness",
     "ModeDisplacement",
+    "Oscillation",
     "PredictedLossRatio",
     "Probe",
     "Projections",
