@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TEST := $(BIN)/python -m pytest --numprocesses 2
 
-.PHONY: demo test check fix bench figure constraints clean
+.PHONY: demo test check gallery fix bench figure constraints clean
 
 ## demo: train a network on bundled data to the edge of stability and watch its sharpness
 demo: $(VENV)/installed
@@ -25,6 +25,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell src tests benchmarks README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/python -m pytest --quiet --doctest-modules src/edgewise
+
+## gallery: re-run every paper at its smallest scale and compare with the golden numbers; minutes
+gallery: $(VENV)/installed
+	$(BIN)/edgewise reproduce --all --golden check --no-figures --store $${TMPDIR:-/tmp}/edgewise-gallery-$$$$
 
 ## fix: let ruff mend what it can
 fix: $(VENV)/installed-dev
