@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from edgewise.dynamics.midpoint import Midpoint
@@ -48,10 +49,14 @@ def paired(processes: Mapping[Any, Any]) -> dict[str, Process]:
 
 
 def shaped(processes: Mapping[str, Process], space: ParameterSpace | None) -> dict[str, Process]:
-    """The processes, with the methods told names and shapes of the parameters."""
-    return {
-        name: process.on(space) if isinstance(process, Method) else process for name, process in processes.items()
-    }
+    """The processes, with the methods, and those that flows describe, told names and shapes of the parameters."""
+
+    def told(process: Any) -> Any:
+        if isinstance(process, Flow) and process.described is not None:
+            return replace(process, method=process.described.on(space))  # type: ignore[type-var]
+        return process.on(space) if isinstance(process, Method) else process
+
+    return {name: told(process) for name, process in processes.items()}
 
 
 def formula_of(processes: Mapping[str, Process], name: str) -> str:
