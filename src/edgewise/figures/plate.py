@@ -11,10 +11,12 @@ from typing import Any, Literal, final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from edgewise.figures.style import FAINT, INK, PALETTE, SMALL, TEXT, TITLE, dress
@@ -31,6 +33,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 # Inches: a panel with room for its labels, and what the head takes a line.
 _WIDTH, _HEIGHT, _LINE = 4.6, 3.4, 0.24
 _LETTERS = {TITLE: 0.112, TEXT: 0.078}
+_SHORT = 1.7  # decades
 # A legend with more entries than this stands in two columns.
 _COLUMN = 6
 
@@ -180,6 +183,9 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
         axes.set_xlim(panel.xlim)
     if panel.ylim is not None:
         axes.set_ylim(panel.ylim)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            _number(axis)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
     if panel.title is not None:
@@ -190,6 +196,15 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
             frameon=True, framealpha=0.85, edgecolor="none", facecolor="white", fontsize=SMALL, labelcolor=INK,
             ncols=1 + (named > _COLUMN), handlelength=1.8, labelspacing=0.35,
         )  # fmt: skip
+
+
+def _number(axis: Axis) -> None:
+    """Powers of ten on a long logarithmic axis; 1, 2, 5 of each on a short one, which would have one number."""
+    low, high = sorted(axis.get_view_interval())
+    axis.set_minor_formatter(NullFormatter())
+    if low > 0 and math.log10(high / low) < _SHORT:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _colours(figure: Figure, axes: Axes, field: Field) -> None:
