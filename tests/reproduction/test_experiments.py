@@ -1,6 +1,8 @@
 """Experiments: what makes two of them the same, and records that are found, resumed and refused."""
 
+import importlib
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from edgewise.foundation import RecordError, SettingError, one_thread
 from edgewise.methods import GradientDescent
 from edgewise.problems import chebyshev_mlp
 from edgewise.reproduction import Computation, Descent
+from edgewise.reproduction.computation import _source
 
 
 def made(experiment: Computation | Descent, folder: Path) -> xr.Dataset:
@@ -117,3 +120,27 @@ class _Stopping(Progress):
 
     def end(self) -> None:
         pass
+
+
+def test_code_of_the_same_folder_counts_and_that_of_claims_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions of a paper whose recipe takes a function from a second module."""
+
+    def source(double: str, claims: str) -> str:
+        for name in [name for name in sys.modules if name.split(".")[0] == "somepaper"]:
+            del sys.modules[name]
+        _source.cache_clear()
+        folder = tmp_path / f"{double}{claims}".replace(" ", "") / "somepaper"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        (folder / "second.py").write_text(f"def double(x):\n    return {double}\n")
+        (folder / "claims.py").write_text(f"from somepaper.recipe import run\n\nSHARE = {claims}\n")
+        (folder / "recipe.py").write_text("from somepaper.second import double\n\n\ndef run(x):\n    double(x)\n")
+        with monkeypatch.context() as context:
+            context.syspath_prepend(folder.parent)
+            importlib.import_module("somepaper.claims")
+            return str(Computation(sys.modules["somepaper.recipe"].run, {"x": 1}).identity(0)["source"])
+
+    assert source("2 * x", "0.5") == source("2 * x", "0.7")
+    assert source("2 * x", "0.9") != source("x + x", "0.9")

@@ -2,9 +2,11 @@
 
 import hashlib
 import inspect
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, final
 
@@ -21,7 +23,8 @@ from edgewise.reproduction.experiment import Experiment
 class Computation(Experiment):
     """`function(**arguments)`, whose result is kept.
 
-    Its record is that of this very code: when the module of the function changes, it is computed again.
+    Its record is that of this very code: when the module of the function changes, or one of its folder that it
+    takes something from, it is computed again.
 
     Args:
         function: from the arguments to an `xarray.Dataset`; at the top level of a module. One that draws at
@@ -44,11 +47,10 @@ class Computation(Experiment):
             )
 
     def identity(self, seed: int) -> JSON:
-        """The name of the function, the source of its module, and its arguments; a seed is one of them or none."""
-        source = inspect.getsource(inspect.getmodule(self.function) or self.function)
+        """The name of the function, its source, and its arguments; a seed is one of them or none."""
         return {
             "function": f"{self.function.__module__}:{self.function.__qualname__}",
-            "source": hashlib.sha256(source.encode()).hexdigest(),
+            "source": hashlib.sha256(_source(self.function.__module__).encode()).hexdigest(),
             "arguments": encode(dict(self.arguments)),
         }
 
@@ -71,3 +73,21 @@ class Computation(Experiment):
     def seconds(self, folder: Path) -> float:
         """What the function took."""
         return float(Record.open(folder).manifest["seconds"])
+
+
+@cache
+def _source(name: str) -> str:
+    """The text of a module and of those of its folder that it takes functions or classes from."""
+    folder = name.rpartition(".")[0]
+    found: dict[str, str] = {}
+    left = [name]
+    while left:
+        module = sys.modules.get(left.pop())
+        if module is None or module.__name__ in found:
+            continue
+        found[module.__name__] = inspect.getsource(module)
+        for value in vars(module).values():
+            origin = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+            if folder and isinstance(origin, str) and origin.startswith(f"{folder}."):
+                left.append(origin)
+    return "".join(found[name] for name in sorted(found))
