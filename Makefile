@@ -28,7 +28,7 @@ check: $(VENV)/installed-dev
 
 ## gallery: re-run every paper at its smallest scale and compare with the golden numbers; minutes
 gallery: $(VENV)/installed
-	$(BIN)/edgewise reproduce --all --golden check --no-figures --store $${TMPDIR:-/tmp}/edgewise-gallery-$$$$
+	$(BIN)/edgewise reproduce --all --golden check --store $${TMPDIR:-/tmp}/edgewise-gallery-$$$$
 
 ## fix: let ruff mend what it can
 fix: $(VENV)/installed-dev
