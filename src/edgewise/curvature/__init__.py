@@ -1,5 +1,6 @@
 """The curvature of an objective at a point: objectives × linear algebra."""
 
+from edgewise.curvature.critical_step import CriticalStep, critical_step
 from edgewise.curvature.directional import RayleighQuotient, directional_curvature
 from edgewise.curvature.effective import EffectiveHessian
 from edgewise.curvature.fisher import EmpiricalFisher, Fisher
@@ -21,6 +22,7 @@ from edgewise.curvature.tracker import Tracker, TrackerState
 __all__ = [
     "NTK",
     "BatchCurvature",
+    "CriticalStep",
     "DominantSplit",
     "EffectiveHessian",
     "EmpiricalFisher",
@@ -34,6 +36,7 @@ __all__ = [
     "Tracker",
     "TrackerState",
     "batch_sharpness",
+    "critical_step",
     "directional_curvature",
     "dominant_fraction",
     "dominant_split",
