@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.table import Table, Target
 
-NAMES = ("hvp", "tracking", "run", "memory", "store", "flows", "leaderboard", "central", "verdicts")
+NAMES = ("hvp", "tracking", "run", "memory", "store", "flows", "leaderboard", "central", "verdicts", "maps")
 FOLDER = Path(__file__).parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
