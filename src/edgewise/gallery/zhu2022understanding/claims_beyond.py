@@ -1,9 +1,9 @@
-"""What becomes of it with factors that start apart, and with two instead of four."""
+"""What becomes of it with factors that start apart, with two instead of four, and with a network."""
 
 import numpy as np
 import xarray as xr
 
-from edgewise.claims import AtLeast, AtMost, Claim, Measure, Runs, Within, exponent, of, order
+from edgewise.claims import AtLeast, AtMost, Between, Claim, Measure, Runs, Within, exponent, of, order
 from edgewise.gallery.zhu2022understanding.measures import KEY, THEOREM, farthest, farthest_gap, gap, one
 
 # Decoupled factors
@@ -144,4 +144,44 @@ DEGREES = (
         AtLeast(0.9),
         counter=Claim("so does degree four", _TWO, of("four, path", _at_the_edge), AtLeast(0.9)),
     ),
+)
+
+# The network
+
+
+def _end_ratio(runs: Runs) -> float:
+    run = one(runs)
+    return float(run["end_sharpness"] * run["lr"] / 2)
+
+
+def _highest_ratio(runs: Runs) -> float:
+    run = one(runs)
+    return float(run["sharpness"].max() * run["lr"] / 2)
+
+
+def parabola_of(run: xr.Dataset) -> tuple[float, float]:
+    """c and d of x = cy² + d, by least squares over the stretch."""
+    c, d = np.polyfit(run["y"].values ** 2, run["x"].values, 1)
+    return float(c), float(d)
+
+
+def _explained(runs: Runs) -> float:
+    """R² of that fit."""
+    run = one(runs)
+    c, d = parabola_of(run)
+    x = run["x"].values
+    return float(1 - ((x - c * run["y"].values ** 2 - d) ** 2).sum() / ((x - x.mean()) ** 2).sum())
+
+
+_FIG7 = f"{KEY}, Figure 7"
+
+NETWORK = (
+    Claim(
+        "the sharpness of a network ends just under 2/η, as a share of it",
+        _FIG7,
+        of("path", _end_ratio),
+        Between(0.995, 1.0),
+        counter=Claim("which it never exceeded", _FIG7, of("path", _highest_ratio), AtMost(1.0)),
+    ),
+    Claim("its last way at the edge is a parabola", _FIG7, of("path", _explained), AtLeast(0.95)),
 )

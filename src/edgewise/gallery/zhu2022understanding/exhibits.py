@@ -58,5 +58,13 @@ REPRODUCTION = Reproduction(
             claims=claims_beyond.DEGREES,
             figure=figure.degrees,
         ),
+        Exhibit(
+            name="fig7",
+            title="A network of five layers that ends like the example",
+            recipe=recipe.elu_network,
+            claims=claims_beyond.NETWORK,
+            figure=figure.elu_network,
+            golden_rtol=0.01,
+        ),
     ),
 )

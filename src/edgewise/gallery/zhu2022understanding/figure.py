@@ -295,3 +295,40 @@ def degrees(runs: Runs) -> Figure:
         text="In degree two the way is an ellipse, from a to −a; in degree four a parabola, down to its vertex.",
         columns=3,
     )
+
+
+def elu_network(runs: Runs) -> Figure:
+    """Sharpness and loss of the network, and its last way."""
+    run = runs["path"]
+    step = run["step"].values
+    y = np.linspace(float(run["y"].min()), float(run["y"].max()), 200)
+    lr = float(run["lr"])
+    c, d = np.polyfit(run["y"].values ** 2, run["x"].values, 1)
+    return plate(
+        [
+            Panel(
+                x="step",
+                y="sharpness",
+                curves=[Curve(step, run["sharpness"].values, "gradient descent")],
+                levels=[Level(2 / lr, "2/η")],
+            ),
+            Panel(x="step", y="loss", curves=[Curve(step, run["loss"].values)], log="y"),
+            Panel(
+                x="y, along the top eigenvector",
+                y="x, along the slow direction",
+                curves=[
+                    Curve(
+                        run["y"].values,
+                        run["x"].values,
+                        f"steps {int(run['at'][0])} to {int(run['at'][-1])}",
+                        None,
+                        "dots",
+                    ),
+                    Curve(y, c * y**2 + d, f"x = {c:.0f} y²", INK, "dashes"),
+                ],
+            ),
+        ],
+        title="A network of five layers, ELU, on two classes",
+        text=f"η = {lr:g}. The sharpness ends at {float(run['end_sharpness']):.2f}; 2/η is {2 / lr:.4g}.",
+        columns=3,
+    )

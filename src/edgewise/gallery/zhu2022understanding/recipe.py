@@ -1,8 +1,8 @@
-"""What is computed for each exhibit: see `toys` for the maps."""
+"""What is computed for each exhibit: see `toys` for the maps, `network` for the network."""
 
 from collections.abc import Mapping
 
-from edgewise.gallery.zhu2022understanding import toys
+from edgewise.gallery.zhu2022understanding import network, toys
 from edgewise.reproduction import Computation, Experiment, Scale
 
 # The middle one of the three is that of the map of initialisations.
@@ -100,3 +100,19 @@ def degrees(scale: Scale, seed: int) -> Mapping[str, Experiment]:
             {"starts": ((3.2, 0.25),), "lrs": (2 / 10, 2 / 9.5, 2 / 9), "steps": 100, "degree": 2},
         ),
     }
+
+
+def elu_network(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """Fifty images at the step size of the paper; at smoke twenty digits."""
+    if scale is Scale.SMOKE:
+        digits = {"images": "digits", "classes": ("3", "8"), "samples": 20, "width": 32, "lr": 0.11, "every": 100}
+        return {"path": Computation(network.network, {**digits, "steps": 8000, "stretch": (4000, 8000)})}
+    images = {
+        "images": "cifar10",
+        "classes": ("cat", "dog"),
+        "samples": 50,
+        "width": 100,
+        "lr": 0.01,
+        "every": 250,
+    }
+    return {"path": Computation(network.network, {**images, "steps": 18_500, "stretch": (1500, 8000)})}
