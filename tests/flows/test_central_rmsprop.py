@@ -187,3 +187,26 @@ def test_what_the_method_divides_by_is_told():
     state = scalar.init(objective, start, 0)
     assert scalar.preconditioner(point, state) is None
     assert scalar.critical_curvature_at(state, 0) == pytest.approx(20 * (float(point.gradient.norm()) + 1e-3))
+
+
+def test_the_predicted_modes_see_the_oscillation_and_nothing_else():
+    """Of an oscillation of covariance Σ they read the variances, and of a P-orthogonal displacement nothing."""
+    objective, start = a_network()
+    flow = CentralFlow(RMSProp(0.03, 0.9, 1e-2))
+    points, states = follow(flow, objective, start, 40)
+    state = states[-1]
+    U, P = state.directions, torch.diag(state.metric)
+    torch.testing.assert_close(U.T @ P @ U, torch.eye(U.shape[1], dtype=U.dtype), rtol=1e-6, atol=1e-9)
+    prediction = flow.predict(objective, objective.at(points[-1]), state)
+    directions, covariance = prediction.directions, U @ state.oscillation.solution.to(U) @ U.T
+    read = directions.T @ covariance @ directions
+    torch.testing.assert_close(
+        read.diagonal(), torch.tensor(prediction.variance, dtype=read.dtype), rtol=1e-8, atol=1e-14
+    )
+    torch.testing.assert_close(directions.square().sum(0), torch.ones(U.shape[1]).to(U), rtol=1e-9, atol=0)
+    elsewhere = torch.linspace(-1, 1, objective.size, dtype=U.dtype)
+    elsewhere = elsewhere - U @ (U.T @ (P @ elsewhere))
+    assert float((directions.T @ elsewhere).abs().max()) < 1e-9 * float(elsewhere.norm())
+    # In the plain metric of the parameters it would show: this is not the same thing in other words.
+    plain = torch.linalg.qr(U).Q
+    assert float((plain.T @ elsewhere).abs().max()) > 1e-3 * float(elsewhere.norm())

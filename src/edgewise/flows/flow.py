@@ -37,7 +37,8 @@ class Prediction:
         gradient_norm: the root of the time-averaged squared gradient norm.
         sharpness: the largest eigenvalue at the time-averaged iterate; None where it has not been measured.
         variance: the time-averaged squared displacement along each critical mode, largest first.
-        directions: those modes as unit columns, where the flow knows them.
+        directions: those modes as unit columns, where the flow knows them; of a method with a preconditioner P
+            along Pu, since modes are orthogonal in its metric: a displacement in another one does not show there.
     """
 
     loss: float

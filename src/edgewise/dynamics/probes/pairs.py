@@ -172,6 +172,8 @@ class PredictedLossRatio(Probe):
 class ModeDisplacement(Probe):
     """⟨uᵢ, w_a − w_b⟩: where a discrete run stands along each critical mode uᵢ of a flow.
 
+    For a method with a preconditioner P it is ⟨Puᵢ, w_a − w_b⟩/‖Puᵢ‖, its modes being orthogonal in that metric.
+
     Its mean square over whole cycles is what the flow predicts as `predicted_variance`.
 
     Args:

@@ -176,9 +176,12 @@ class CentralFlow(Flow[CentralFlowState]):
     def predict(self, objective: Objective, point: Point, state: CentralFlowState) -> Prediction:
         """The averages of the method's oscillation about the present point, nothing but the gradient asked for."""
         X, U = state.oscillation.solution, state.directions
-        basis, triangle = torch.linalg.qr(U.double())  # Σ = Q (R X Rᵀ) Qᵀ
-        variance, modes = torch.linalg.eigh(triangle.cpu() @ X @ triangle.T.cpu())
         forces = (state.metric[:, None] * U).double()
+        # The oscillation δ = Uy has the coordinates y = (PU)ᵀδ, in which modes that are not critical do not show.
+        spread, turn = torch.linalg.eigh(X)
+        duals = forces @ turn.to(forces)
+        lengths = torch.linalg.vector_norm(duals, dim=0).clamp_min(torch.finfo(torch.float64).tiny)
+        variance, largest = (spread / lengths.square().cpu()).sort(descending=True)
         swing = 4 * float(((forces.T @ forces).cpu() * X).sum())
         sharpness = None
         if state.edge_ratio is not None and state.step_size is not None:
@@ -188,8 +191,8 @@ class CentralFlow(Flow[CentralFlowState]):
             loss=float(point.value) + float(X.trace()),
             gradient_norm=math.sqrt(float(point.gradient.double().square().sum()) + swing),
             sharpness=sharpness,
-            variance=tuple(variance.flip(0).clamp_min(0.0).tolist()),
-            directions=(basis @ modes.flip(1).to(basis)).to(U),
+            variance=tuple(variance.clamp_min(0.0).tolist()),
+            directions=(duals / lengths)[:, largest.to(duals.device)].to(U),
         )
 
     def preconditioner(self, point: Point, state: CentralFlowState) -> PositiveDiagonal | None:
