@@ -179,3 +179,125 @@ def test_what_is_not_there_is_named() -> None:
         assert message in str(caught.value)
     with pytest.raises(EvidenceError, match="this measure reads a single run"):
         only({"a": run, "b": run})
+
+
+def gapped(**series: object) -> xr.Dataset:
+    """As `record`, but with readings at every second step."""
+    whole = record(**series)
+    return whole.assign_coords(step=2 * whole["step"])
+
+
+@pytest.mark.parametrize("measure", [period_two("x"), alternating("x")])
+def test_what_goes_from_step_to_step_is_not_told_from_every_second_step(measure: Measure) -> None:
+    with pytest.raises(EvidenceError, match="it was not read at every one"):
+        measure({"run": gapped(x=ROUGH)})
+
+
+def test_zeros_do_not_alternate() -> None:
+    assert measured(alternating("x"), x=[0.0, 0.0, 0.0, 0.0]) == 0.0
+    assert measured(alternating("x"), x=[1e-200, -1e-200, 1e-200]) == 1.0
+
+
+def test_a_series_that_stands_still_has_no_period() -> None:
+    with pytest.raises(EvidenceError, match="it does not change from step to step"):
+        measured(period_two("x"), x=[2.0, 2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        ratio_of_time_means("x", "y"),
+        hovering_at("x", "y"),
+        mean_ratio("x", "y"),
+        rank_correlation("x", "y"),
+        last("x", after=crossing("x", "y")),
+        last("x", after=last_above("x", "y")),
+    ],
+)
+def test_series_that_were_never_read_together_are_no_evidence(measure: Measure) -> None:
+    nan = np.nan
+    with pytest.raises(EvidenceError, match="'x' beside 'y': they were never read at the same step"):
+        measured(measure, x=[1.0, nan, 2.0, nan], y=[nan, 1.0, nan, 2.0])
+
+
+def test_only_steps_at_which_both_were_read_are_compared() -> None:
+    x, y = [1.0, 100.0, 2.0, 100.0, 6.0], [1.0, np.nan, 1.0, np.nan, 1.0]
+    assert measured(hovering_at("x", "y"), x=x, y=y) == 2.0
+    assert measured(ratio_of_time_means("x", "y"), x=x, y=y) == 3.0
+
+
+def test_a_level_of_zero_is_infinitely_exceeded() -> None:
+    assert measured(hovering_at("x", "y"), x=[1.0, 2.0, 3.0], y=[0.0, 0.0, 0.0]) == np.inf
+    assert np.isnan(measured(hovering_at("x", 0), x=[0.0, 0.0, 0.0]))
+    assert measured(ratio_of_time_means("x", "y"), x=[1.0, 2.0], y=[1.0, -1.0]) == np.inf
+
+
+def test_the_order_of_a_run_that_is_not_there_is_no_evidence() -> None:
+    with pytest.raises(EvidenceError, match="the run 'b': the recipe made none"):
+        order(last("x"), names=("a", "b", "c"))({"a": record(x=[1.0])})
+
+
+def test_the_largest_of_numbers_and_none_is_none() -> None:
+    runs = {name: record(x=[value]) for name, value in zip("abc", (1.0, 2.0, 3.0), strict=True)}
+
+    def lost_in_b(one: dict[str, xr.Dataset]) -> float:
+        return float("nan") if "b" in one else last("x")(one)
+
+    for combined in (largest, smallest, farthest, order):
+        with pytest.raises(EvidenceError, match="the run 'b': the effect is not a number there"):
+            combined(lost_in_b)(runs)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.inf])
+def test_an_exponent_is_of_positive_numbers(bad: float) -> None:
+    runs = {name: record(x=[value]) for name, value in zip("ab", (1.0, 2.0), strict=True)}
+
+    def odd(one: dict[str, xr.Dataset]) -> float:
+        return bad if "b" in one else 1.0
+
+    with pytest.raises(EvidenceError, match="a power law has positive numbers only"):
+        exponent(odd, last("x"))(runs)
+
+
+def test_a_ratio_to_zero_is_no_evidence() -> None:
+    with pytest.raises(EvidenceError, match="the second one is zero"):
+        measured(ratio(first("x"), last("x")), x=[1.0, 0.0])
+
+
+def test_the_logarithm_of_zero_is_no_evidence() -> None:
+    with pytest.raises(EvidenceError, match="the logarithm of x: it is zero at some step"):
+        measured(slope_of("x", log=True), x=[1.0, 0.5, 0.0])
+
+
+def edge(steps: int = 60) -> dict[str, list[float]]:
+    """Sharpness that climbs to its critical value 10 at step 30, and stays about it."""
+    climb = [10.0 * min(1.0, t / 30) + (0.1 * (-1) ** t if t >= 30 else 0.0) for t in range(steps)]
+    return {"loss": [1.0] * steps, "critical_curvature": [10.0] * steps, "climb": climb}
+
+
+def test_an_onset_is_told_from_the_effective_sharpness_where_there_is_one() -> None:
+    base = edge()
+    climb, nan = base.pop("climb"), [np.nan] * 60
+    start = measured(first("loss", after=onset_of("edge")), **base, sharpness=climb)
+    assert start == 1.0
+    assert onset_of("edge")(record(**base, sharpness=climb), None) == 30.0
+    far = [1e3] * 60
+    assert onset_of("edge")(record(**base, sharpness=far, effective_sharpness=climb), None) == 30.0
+    # Beside a preconditioned method the series is there for plain descent too, without a reading.
+    assert onset_of("edge")(record(**base, sharpness=climb, effective_sharpness=nan), None) == 30.0
+    with pytest.raises(EvidenceError, match=r"Add EffectiveSharpness\(\) to the probes"):
+        onset_of("edge")(record(**base, sharpness=climb, edge_ratio=nan), None)
+
+
+def test_an_onset_needs_its_series() -> None:
+    base = edge()
+    base.pop("climb")
+    with pytest.raises(EvidenceError, match="the series 'sharpness': the record has none of that name"):
+        onset_of("edge")(record(**base), None)
+
+
+def test_a_critical_curvature_of_zero_is_passed_over() -> None:
+    base = edge()
+    climb = base.pop("climb")
+    base["critical_curvature"][0] = 0.0
+    assert onset_of("edge")(record(**base, sharpness=climb), None) == 30.0

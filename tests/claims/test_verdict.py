@@ -97,6 +97,15 @@ def test_an_infinite_effect_is_judged() -> None:
     assert judge(claim(AtMost(1)), records(math.inf)).ruling == "fails"
 
 
+def test_an_effect_that_is_infinite_on_every_seed_is_judged_and_on_some_is_not() -> None:
+    assert judge(claim(AtLeast(1)), records(math.inf, math.inf)).ruling == "holds"
+    assert judge(claim(AtMost(1)), records(math.inf, math.inf)).ruling == "fails"
+    some = judge(claim(AtLeast(1)), records(math.inf, 5.0))
+    assert (some.ruling, some.effect, some.low, some.high) == ("undecided", math.inf, -math.inf, math.inf)
+    opposite = judge(claim(AtLeast(1)), records(math.inf, -math.inf))
+    assert (opposite.ruling, opposite.measured) == ("undecided", "—")
+
+
 def test_a_rival_that_is_borne_out_as_well_leaves_it_undecided() -> None:
     refuted = claim(counter=claim(Between(2, 3)))
     assert judge(refuted, records(1.0)).ruling == "holds"

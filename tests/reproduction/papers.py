@@ -1,13 +1,16 @@
 """A paper for tests: one exhibit with a computation and a descent of milliseconds."""
 
+import os
+import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from edgewise.claims import Claim, Runs, Within, last, of
-from edgewise.dynamics import Sharpness
+from edgewise.dynamics import Sharpness, evolve
 from edgewise.figures import Curve, Panel, plate
 from edgewise.methods import GradientDescent
 from edgewise.problems import chebyshev_mlp
@@ -21,6 +24,20 @@ def halving(steps: int, factor: float = 0.5) -> xr.Dataset:
     """x ← factor · x, from one."""
     CALLS.append("halving")
     return xr.Dataset({"x": ("step", factor ** np.arange(steps + 1.0))}, coords={"step": np.arange(steps + 1)})
+
+
+def dying(mark: str) -> xr.Dataset:
+    """A computation that kills its process, as the system does when memory runs out; leaves a mark each time."""
+    with Path(mark).open("a", encoding="utf-8") as file:
+        file.write("x")
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def around_a_run(steps: int) -> xr.Dataset:
+    """A computation that makes a run by `evolve`, and works on what that has given."""
+    run = evolve({"gd": GradientDescent(0.01)}, chebyshev_mlp(width=3), steps)
+    return xr.Dataset({"loss": ("row", run.loss.values[0])})
 
 
 def broken(steps: int) -> xr.Dataset:

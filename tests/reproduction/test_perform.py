@@ -4,15 +4,18 @@ import json
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import papers
 import pytest
 from papers import EXHIBIT
 
-from edgewise.dynamics import Silent
+from edgewise.dynamics import Run, Silent
 from edgewise.foundation import RecordError, SettingError
+from edgewise.records import list_records
 from edgewise.reproduction import (
     Computation,
     Descent,
@@ -29,6 +32,7 @@ from edgewise.reproduction import (
     write_finding,
     write_golden,
 )
+from edgewise.reproduction.perform import _alone_in
 
 KEY = "nobody2000paper"
 
@@ -90,6 +94,85 @@ def test_ctrl_c_ends_the_whole_and_loses_nothing(tmp_path: Path) -> None:
     assert not jobs[1].folder.exists()
     dataset = jobs[0].experiment.dataset(jobs[0].folder)
     assert 0 < dataset.sizes["step"] < 10**6
+
+
+def test_ctrl_c_during_a_run_inside_a_computation_keeps_nothing_as_whole(tmp_path: Path) -> None:
+    """The run takes Ctrl-C for itself and returns what it has: that is not the result."""
+    one = replace(EXHIBIT, recipe=lambda scale, seed: {"one": Computation(papers.around_a_run, {"steps": 10**6})})
+    (job,) = plan([("a", one)], Scale.SMOKE, 1, tmp_path)
+    pressed = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    pressed.start()
+    with pytest.raises(KeyboardInterrupt):
+        perform([job], 1, lambda _: None)
+    pressed.join()
+    assert not job.experiment.finished(job.folder)
+
+
+def test_ctrl_c_stops_every_process_of_the_pool_and_saves_their_runs(tmp_path: Path) -> None:
+    jobs = plan([("a", replace(EXHIBIT, recipe=longer_recipe))], Scale.SMOKE, 1, tmp_path)
+    pressed = threading.Thread(target=_press_when_running, args=([job.folder for job in jobs[:2]],))
+    pressed.start()
+    with pytest.raises(KeyboardInterrupt):
+        perform(jobs, 2, lambda _: None)
+    pressed.join()
+    assert not active_children()
+    for job in jobs[:2]:
+        (record,) = list_records(job.folder).records
+        assert Run(record).outcomes["gd"].kind == "interrupted"
+    assert not jobs[2].folder.exists(), "what has not been begun is not begun any more"
+    assert len(plan([("a", replace(EXHIBIT, recipe=longer_recipe))], Scale.SMOKE, 1, tmp_path)) == 3
+
+
+def _press_when_running(folders: list[Path]) -> None:
+    while not all(any(folder.glob("*/checkpoints/step-*")) for folder in folders):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def longer_recipe(scale: Scale, seed: int) -> dict[str, Descent]:
+    return {str(lr): papers.descent(steps=10**6, lr=lr) for lr in (0.01, 0.02, 0.03)}
+
+
+def test_a_process_that_dies_takes_no_other_job_with_it(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+
+    def recipe(scale: Scale, seed: int) -> dict[str, Computation]:
+        toy = Computation(papers.halving, {"steps": 1})
+        return {"dying": Computation(papers.dying, {"mark": str(mark)}), "toy": toy}
+
+    done = perform(plan([("a", replace(EXHIBIT, recipe=recipe))], Scale.SMOKE, 1, tmp_path), 2, lambda _: None)
+    trouble = {one.job.label: one.trouble for one in done}
+    assert len(done) == len(trouble) == 2
+    assert "its process was killed, perhaps for want of memory" in trouble.pop("a dying")
+    assert trouble == {"a toy": ""}
+    assert mark.read_text() == "xx", "tried once more, by itself"
+
+
+def test_two_calls_on_one_store_make_a_record_once(tmp_path: Path) -> None:
+    """The second waits for the lock of the first, and then finds the record there."""
+    (job, *_) = plan([("a", EXHIBIT)], Scale.SMOKE, 1, tmp_path)
+    calls = len(papers.CALLS)
+    threads = [threading.Thread(target=perform, args=([job], 1, lambda _: None)) for _ in range(2)]
+    with _alone_in(job.folder):
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        assert len(papers.CALLS) == calls
+    for thread in threads:
+        thread.join()
+    assert len(papers.CALLS) == calls + 1
+
+
+def test_a_damaged_record_is_named_by_what_needs_it_and_stops_nothing_else(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    jobs = plan([("a", EXHIBIT)], Scale.SMOKE, 1, tmp_path, again=True)
+    (manifest,) = jobs[1].folder.glob("*/run.json")
+    manifest.write_text("{")
+    assert plan([("a", EXHIBIT)], Scale.SMOKE, 1, tmp_path) == ()
+    with pytest.raises(RecordError, match=r"run\.json: it is not JSON"):
+        collect(EXHIBIT, Scale.SMOKE, 1, tmp_path)
+    assert [one.trouble for one in perform(jobs, 1, lambda _: None)] == ["", ""]
+    assert collect(EXHIBIT, Scale.SMOKE, 1, tmp_path)[0].keys() == {"toy", "net"}
 
 
 def long_recipe(scale: Scale, seed: int) -> dict[str, Descent]:

@@ -33,18 +33,24 @@ class Evidence:
 
     @property
     def mean(self) -> float:
-        """The mean over seeds; NaN without any."""
+        """The mean over seeds; NaN without any, or of two opposite infinities."""
+        infinite = {value for value in self.values.values() if math.isinf(value)}
+        if infinite:
+            return infinite.pop() if len(infinite) == 1 else math.nan
         return fmean(self.values.values()) if self.values else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of that mean by Student's t; of one seed the value itself, twice.
 
-        Seeds that agree exactly, as those of a computation without chance do, give an interval of no width.
+        Seeds that agree exactly, as those of a computation without chance do, give an interval of no width; an
+        effect that is infinite on some seeds only gives the whole line.
         """
         n = len(self.values)
-        if n < 2:
+        if len(set(self.values.values())) < 2:
             return self.mean, self.mean
+        if math.isinf(self.mean) or math.isnan(self.mean):
+            return -math.inf, math.inf
         margin = float(student.ppf(0.5 + _CONFIDENCE / 2, n - 1)) * stdev(self.values.values()) / math.sqrt(n)
         return self.mean - margin, self.mean + margin
 

@@ -1,13 +1,18 @@
 """A computation: a function that returns labelled arrays, for toys whose dynamics is a map of a few numbers."""
 
+import ast
 import hashlib
 import inspect
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from socket import SHUT_WR, socketpair
 from typing import Any, final
 
 import xarray as xr
@@ -61,7 +66,8 @@ class Computation(Experiment):
     def perform(self, folder: Path, seed: int, progress: Progress) -> None:
         """Compute it."""
         since = time.perf_counter()
-        dataset = self.function(**self.arguments)
+        with _whole():
+            dataset = self.function(**self.arguments)
         seconds = time.perf_counter() - since
         manifest = {"computation": self.identity(seed), "seconds": seconds, "environment": provenance()}
         write_arrays(folder, dataset, manifest)
@@ -75,9 +81,34 @@ class Computation(Experiment):
         return float(Record.open(folder).manifest["seconds"])
 
 
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end if inside someone has asked to stop.
+
+    `evolve` takes the request for itself and returns what it has; a function that calls it would go on with a run
+    that is cut short, and its result would be kept as if it were whole. Python notes every signal that is handled,
+    by whomever, in the wakeup descriptor.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted, note = socketpair()
+    with noted, note:
+        note.setblocking(False)
+        before = signal.set_wakeup_fd(note.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+        note.shutdown(SHUT_WR)
+        signals = noted.recv(4096)
+    if signal.SIGINT in signals or signal.SIGTERM in signals:
+        raise KeyboardInterrupt
+
+
 @cache
 def _source(name: str) -> str:
-    """The text of a module and of those of its folder that it takes functions or classes from."""
+    """The text of a module and of those of its folder that it takes something from, at first or second hand."""
     folder = name.rpartition(".")[0]
     found: dict[str, str] = {}
     left = [name]
@@ -86,8 +117,16 @@ def _source(name: str) -> str:
         if module is None or module.__name__ in found:
             continue
         found[module.__name__] = inspect.getsource(module)
-        for value in vars(module).values():
-            origin = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
-            if folder and isinstance(origin, str) and origin.startswith(f"{folder}."):
-                left.append(origin)
+        if folder:
+            left += [other for other in _imported(found[module.__name__]) if other.startswith(f"{folder}.")]
     return "".join(found[name] for name in sorted(found))
+
+
+def _imported(source: str) -> Iterator[str]:
+    """The modules that a text imports, and what it imports from them, for that may be modules."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -3,22 +3,29 @@
 One thread, because the sum of a matrix product depends on how many share it, and a golden number shall not.
 """
 
+import fcntl
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 from typing import final
 
 from edgewise.dynamics import Silent
-from edgewise.foundation import EdgewiseError, first_line, one_thread, use_one_thread
+from edgewise.foundation import EdgewiseError, RecordError, first_line, one_thread
 from edgewise.reproduction.exhibit import Exhibit
 from edgewise.reproduction.experiment import Experiment
 from edgewise.reproduction.scale import Scale
+from edgewise.reproduction.worker import deaf_children, pool_of, stop, work
 
 _INTERRUPTED = "it was interrupted; the same command goes on with it"
+_KILLED = "its process was killed, perhaps for want of memory; try it alone, with --jobs 1"
+_LOCK = "writer.lock"
 
 
 @final
@@ -60,28 +67,34 @@ def plan(
 ) -> tuple[Job, ...]:
     """The records that are not there yet, each once, whoever needs them.
 
+    One that is there and damaged is left as it is: `collect` says what is wrong with it.
+
     Args:
         exhibits: with their labels.
         scale: at which they are reproduced.
         seeds: how many; None takes as many as the claims of each ask for.
         store: where records are kept.
         again: make those that are there anew.
-
-    Raises:
-        RecordError: if a record that is there is damaged.
     """
     jobs: dict[Path, Job] = {}
     for label, exhibit in exhibits:
         for seed in range(exhibit.seeds if seeds is None else seeds):
             for name, experiment in exhibit.recipe(scale, seed).items():
                 folder = experiment.folder(store, seed)
-                if folder not in jobs and (again or not experiment.finished(folder)):
+                if folder not in jobs and (again or _wanting(experiment, folder)):
                     jobs[folder] = Job(f"{label} {name}", experiment, folder, seed, again)
     return tuple(jobs.values())
 
 
+def _wanting(experiment: Experiment, folder: Path) -> bool:
+    try:
+        return not experiment.finished(folder)
+    except RecordError:
+        return False
+
+
 def perform(jobs: Sequence[Job], workers: int, told: Callable[[Done], None]) -> tuple[Done, ...]:
-    """Do the jobs, `workers` at a time; one that fails leaves the others alone.
+    """Do the jobs, `workers` at a time; one that fails, or whose process dies, leaves the others alone.
 
     Args:
         jobs: what to do.
@@ -91,44 +104,97 @@ def perform(jobs: Sequence[Job], workers: int, told: Callable[[Done], None]) -> 
     Returns:
         All of them, in the order in which they ended.
     """
-    done = []
+    done: list[Done] = []
+
+    def end(job: Job, trouble: str) -> None:
+        done.append(Done(job, trouble))
+        told(done[-1])
+
     workers = min(workers, len(jobs))
     if workers < 2:
         with one_thread():
             for job in jobs:
-                done.append(Done(job, _perform(job)))
-                told(done[-1])
+                end(job, _perform(job))
                 if done[-1].trouble == _INTERRUPTED:
                     raise KeyboardInterrupt
         return tuple(done)
-    # Spawned, not forked: a process with the threads of PyTorch cannot be forked safely.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=use_one_thread) as pool:
-        futures = {pool.submit(_perform, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                done.append(Done(futures[future], _trouble(future)))
-                told(done[-1])
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    left = deque(jobs)
+    while left:
+        # Which of those under way has killed its process cannot be told: each is tried once more, by itself.
+        for job in _side_by_side(left, workers, end):
+            if _side_by_side(deque([job]), 1, end):
+                end(job, _KILLED)
     return tuple(done)
+
+
+def _side_by_side(left: deque[Job], workers: int, end: Callable[[Job, str], None]) -> tuple[Job, ...]:
+    """Do what is left in a pool; returns the jobs that were under way when one of its processes died."""
+    others, running = active_children(), dict[Future[str], Job]()
+    pool = pool_of(workers)
+    try:
+        while left or running:
+            # No more than are being done: what waits in the pool's own queue could not be taken back.
+            while left and len(running) < workers:
+                with deaf_children():
+                    running[pool.submit(_work, left[0])] = left[0]
+                left.popleft()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                trouble = _answer(future)
+                end(running.pop(future), trouble)
+    except BrokenProcessPool:
+        return tuple(running.values())
+    except BaseException:
+        stop(tuple(running), others)
+        raise
+    finally:
+        pool.shutdown(wait=True)
+    return ()
+
+
+def _work(job: Job) -> str:
+    """The same in a process of the pool."""
+    return work(partial(_perform, job), _INTERRUPTED)
+
+
+def _answer(future: "Future[str]") -> str:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:  # what it was asked for, or its answer, did not get across
+        return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _perform(job: Job) -> str:
     """Make one record; what is wrong comes back as words, for it has to cross to another process."""
     try:
-        if job.again:
-            shutil.rmtree(job.folder, ignore_errors=True)
-        job.experiment.perform(job.folder, job.seed, Silent())
+        with _alone_in(job.folder):
+            if job.again:
+                _clear(job.folder)
+            elif job.experiment.finished(job.folder):
+                return ""  # another call has made it meanwhile
+            job.experiment.perform(job.folder, job.seed, Silent())
+            return "" if job.experiment.finished(job.folder) else _INTERRUPTED
     except EdgewiseError as error:
         return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {first_line(error)}"
-    return "" if job.experiment.finished(job.folder) else _INTERRUPTED
 
 
-def _trouble(future: "Future[str]") -> str:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return "its process was killed, perhaps for want of memory; try with --jobs 1"
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Inside, no other process makes the record in `folder`; one that does so is waited for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go of when it is closed, however this process ends
+        yield
+
+
+def _clear(folder: Path) -> None:
+    """Throw a record away, beginning with the manifest that vouches for the rest."""
+    (folder / "run.json").unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()

@@ -1,5 +1,6 @@
 """From measures of one run to a measure of many: one of them, the worst of them, their order."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -44,8 +45,18 @@ def farthest(measure: Measure, *, of: float | int = 1.0) -> Measure:
 
 
 def ratio(numerator: Measure, denominator: Measure) -> Measure:
-    """One measure ÷ another one."""
-    return lambda runs: numerator(runs) / denominator(runs)
+    """One measure ÷ another one.
+
+    It raises `EvidenceError` where that is zero.
+    """
+
+    def quotient(runs: Runs) -> float:
+        divisor = denominator(runs)
+        if divisor == 0:
+            raise EvidenceError("a ratio of two measures", "the second one is zero", "Compare them by difference")
+        return numerator(runs) / divisor
+
+    return quotient
 
 
 def difference(minuend: Measure, subtrahend: Measure) -> Measure:
@@ -62,9 +73,8 @@ def order(measure: Measure, names: Sequence[str] | None = None) -> Measure:
     """
 
     def correlation(runs: Runs) -> float:
-        chosen = runs if names is None else {name: runs[name] for name in names}
-        values = _each(chosen, measure)
-        if len(values) < 3 or np.ptp(values) == 0:
+        values = _each(runs, measure) if names is None else [of(name, measure)(runs) for name in names]
+        if len(values) < 3 or len(set(values)) < 2:
             raise EvidenceError(
                 f"the order of {len(values)} runs", "it takes three that differ", "Let the recipe make more"
             )
@@ -77,7 +87,14 @@ def exponent(measure: Measure, against: Measure) -> Measure:
     """The power p in measure ∝ againstᵖ, by least squares of the logarithms over all runs."""
 
     def fitted(runs: Runs) -> float:
-        x, y = np.log(_each(runs, against)), np.log(_each(runs, measure))
+        positions, sizes = _each(runs, against), _each(runs, measure)
+        if not all(0 < value < math.inf for value in (*positions, *sizes)):
+            raise EvidenceError(
+                f"an exponent from {', '.join(f'{value:g}' for value in (*positions, *sizes))}",
+                "a power law has positive numbers only",
+                "Choose the runs with among(chosen, measure)",
+            )
+        x, y = np.log(positions), np.log(sizes)
         if len(x) < 2 or np.ptp(x) == 0:
             raise EvidenceError(
                 f"an exponent from {len(x)} runs", "it takes two that differ", "Let the recipe make more"
@@ -90,4 +107,8 @@ def exponent(measure: Measure, against: Measure) -> Measure:
 def _each(runs: Runs, measure: Measure) -> list[float]:
     if not runs:
         raise EvidenceError("a measure over all runs", "there is none", "Let the recipe make one")
-    return [measure({name: run}) for name, run in runs.items()]
+    found = {name: measure({name: run}) for name, run in runs.items()}
+    # The largest of numbers among which is a NaN depends on their order.
+    if lost := [name for name, value in found.items() if math.isnan(value)]:
+        raise EvidenceError(f"the run {lost[0]!r}", "the effect is not a number there", "Look at its record")
+    return list(found.values())

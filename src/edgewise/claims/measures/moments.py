@@ -5,7 +5,7 @@ import math
 import numpy as np
 import xarray as xr
 
-from edgewise.claims.measures.series import Moment, process_of, readings
+from edgewise.claims.measures.series import Moment, Reals, process_of, readings, together
 from edgewise.diagnosis import diagnose
 from edgewise.foundation import EvidenceError, SettingError
 
@@ -21,15 +21,27 @@ def onset_of(phase: str) -> Moment:
 
     def step(run: xr.Dataset, process: str | None) -> float:
         one = process_of(run, process)
-        sharpness = "effective_sharpness" if "effective_sharpness" in one else "sharpness"
-        taken = readings(run, "critical_curvature", process)["step"]
-        at = one.sel(step=taken)
-        ranked = at[sharpness].isel(rank=0) if "rank" in at[sharpness].dims else at[sharpness]
+
+        def known(name: str) -> bool:
+            return name in one and bool(np.isfinite(one[name]).any())
+
+        # Of a preconditioned method it is the effective one that is critical. A record beside such a method has
+        # the series too, but no reading of it.
+        sharpness = "effective_sharpness" if known("effective_sharpness") else "sharpness"
+        if sharpness == "sharpness" and "edge_ratio" in one and not known("edge_ratio"):
+            raise EvidenceError(
+                f"the onset of the phase {phase!r}",
+                "the sharpness of a preconditioned method has no critical value",
+                "Add EffectiveSharpness() to the probes",
+            )
+        critical = readings(run, "critical_curvature", process)
+        critical = critical[critical.values > 0]  # it is zero where the gradient is, if a method divides by that
+        series = readings(run, sharpness, process).reindex(step=critical["step"])
         found = diagnose(
-            at["step"].values,
-            np.asarray(at["loss"].values, dtype=np.float64),
-            np.asarray(ranked.values, dtype=np.float64),
-            np.asarray(at["critical_curvature"].values, dtype=np.float64),
+            critical["step"].values,
+            np.asarray(one["loss"].sel(step=critical["step"]).values, dtype=np.float64),
+            np.asarray(series.values, dtype=np.float64),
+            np.asarray(critical.values, dtype=np.float64),
         )
         for part in found.phases:
             if part.kind == phase:
@@ -55,14 +67,12 @@ def crossing(name: str, level: str | float | int, *, share: float | int = 1.0) -
     """
 
     def step(run: xr.Dataset, process: str | None) -> float:
-        series = readings(run, name, process)
-        bar = readings(run, level, process) if isinstance(level, str) else xr.full_like(series, level)
-        series, bar = xr.align(series, bar)
-        above = series["step"].values[np.asarray(series.values > share * bar.values)]
+        series, bar = _beside(run, name, level, process)
+        above = series["step"].values[series.values > share * bar]
         if not above.size:
             raise EvidenceError(
                 f"the crossing of {share:g} × {level} by {name}",
-                f"the largest ratio read is {float((series / bar).max()):.3g}",
+                f"the largest ratio read is {_largest_ratio(series, bar):.3g}",
                 "Take a larger step size, or more steps",
             )
         return float(above[0])
@@ -77,10 +87,8 @@ def last_above(name: str, level: str | float | int, *, share: float | int = 1.0)
     """
 
     def step(run: xr.Dataset, process: str | None) -> float:
-        series = readings(run, name, process)
-        bar = readings(run, level, process) if isinstance(level, str) else xr.full_like(series, level)
-        series, bar = xr.align(series, bar)
-        above = series["step"].values[np.asarray(series.values > share * bar.values)]
+        series, bar = _beside(run, name, level, process)
+        above = series["step"].values[series.values > share * bar]
         if not above.size:
             raise EvidenceError(
                 f"the last step with {name} above {share:g} × {level}",
@@ -117,3 +125,19 @@ def later(moment: Moment, *, steps: int = 0, share: float | int = 0.0) -> Moment
         return start + steps + share * (end - start)
 
     return step
+
+
+def _beside(
+    run: xr.Dataset, name: str, level: str | float | int, process: str | None
+) -> tuple[xr.DataArray, Reals]:
+    """The readings of a series, and the level at each."""
+    if not isinstance(level, str):
+        series = readings(run, name, process)
+        return series, np.full(series.shape, float(level))
+    series, bar = together(run, name, level, process)
+    return series, np.asarray(bar.values, dtype=np.float64)
+
+
+def _largest_ratio(series: xr.DataArray, bar: Reals) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.max(series.values / bar))

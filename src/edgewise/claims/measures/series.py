@@ -82,6 +82,29 @@ def readings(
     return series
 
 
+def together(
+    run: xr.Dataset,
+    name: str,
+    other: str,
+    process: str | None = None,
+    after: Moment | None = None,
+    until: Moment | None = None,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """The readings of two series, at the steps at which both were read.
+
+    Raises:
+        EvidenceError: if there is no such step.
+    """
+    one, two = xr.align(readings(run, name, process, after, until), readings(run, other, process, after, until))
+    if not one.size:
+        raise EvidenceError(
+            f"the series {name!r} beside {other!r}",
+            "they were never read at the same step",
+            "Read one as often as the other",
+        )
+    return one, two
+
+
 def values(
     run: xr.Dataset,
     name: str,

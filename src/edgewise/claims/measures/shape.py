@@ -5,7 +5,7 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 from edgewise.claims.claim import Measure, Runs
-from edgewise.claims.measures.series import Moment, Reals, only, readings, values
+from edgewise.claims.measures.series import Moment, Reals, only, readings, together, values
 from edgewise.foundation import EvidenceError
 
 _FEWEST = 3  # readings from which a trend can be told
@@ -54,11 +54,9 @@ def ratio_of_time_means(
     """⟨a⟩ ÷ ⟨b⟩: the time mean of a series ÷ that of another one, over the steps at which both were read."""
 
     def measure(runs: Runs) -> float:
-        run = only(runs)
-        one, two = xr.align(
-            readings(run, name, process, after, until), readings(run, other, process, after, until)
-        )
-        return float(one.mean() / two.mean())
+        one, two = together(only(runs), name, other, process, after, until)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.mean(one.values) / np.mean(two.values))
 
     return measure
 
@@ -77,7 +75,7 @@ def rank_correlation(
         series = readings(only(runs), name, process, after, until)
         if against == "time":
             return _spearman(series["step"].values.astype(np.float64), series.values)
-        series, other = xr.align(series, readings(only(runs), against, process, after, until))
+        series, other = together(only(runs), name, against, process, after, until)
         return _spearman(other.values, series.values)
 
     return measure
@@ -95,8 +93,12 @@ def slope_of(
 
     def measure(runs: Runs) -> float:
         series = readings(only(runs), name, process, after, until)
+        _enough(series.values)
+        if log and not series.values.all():
+            raise EvidenceError(
+                f"the logarithm of {name}", "it is zero at some step", "Look at it before, with until="
+            )
         y = np.log(np.abs(series.values)) if log else series.values
-        _enough(y)
         return float(np.polyfit(series["step"].values, y, 1)[0])
 
     return measure
@@ -105,12 +107,19 @@ def slope_of(
 def period_two(
     name: str, *, process: str | None = None, after: Moment | None = None, until: Moment | None = None
 ) -> Measure:
-    """The median of |xₜ₊₂ − xₜ| ÷ the median of |xₜ₊₁ − xₜ|: 0 for an exact two-cycle, 2 for a straight line."""
+    """The median of |xₜ₊₂ − xₜ| ÷ the median of |xₜ₊₁ − xₜ|: 0 for an exact two-cycle, 2 for a straight line.
+
+    It takes readings at successive steps: of every second one, a two-cycle looks as if it stood still.
+    """
 
     def measure(runs: Runs) -> float:
-        x = values(only(runs), name, process, after, until)
-        _enough(x)
-        return float(np.median(np.abs(x[2:] - x[:-2])) / np.median(np.abs(np.diff(x))))
+        x = _successive(readings(only(runs), name, process, after, until), name)
+        once = float(np.median(np.abs(np.diff(x))))
+        if once == 0:
+            raise EvidenceError(
+                f"a period of {name}", "it does not change from step to step", "Take another stretch of the run"
+            )
+        return float(np.median(np.abs(x[2:] - x[:-2]))) / once
 
     return measure
 
@@ -118,12 +127,11 @@ def period_two(
 def alternating(
     name: str, *, process: str | None = None, after: Moment | None = None, until: Moment | None = None
 ) -> Measure:
-    """The share of steps in which a series changes its sign."""
+    """The share of steps in which a series changes its sign; it takes readings at successive steps."""
 
     def measure(runs: Runs) -> float:
-        x = values(only(runs), name, process, after, until)
-        _enough(x)
-        return float((np.sign(x[1:]) == -np.sign(x[:-1])).mean())
+        x = _successive(readings(only(runs), name, process, after, until), name)
+        return float((np.sign(x[1:]) * np.sign(x[:-1]) < 0).mean())
 
     return measure
 
@@ -156,11 +164,13 @@ def _ratio(
     after: Moment | None,
     until: Moment | None,
 ) -> Reals:
-    series = readings(run, name, process, after, until)
-    if not isinstance(level, str):
-        return np.asarray(series.values / level)
-    series, bar = xr.align(series, readings(run, level, process, after, until))
-    return np.asarray(series.values / bar.values)
+    if isinstance(level, str):
+        series, bar = together(run, name, level, process, after, until)
+    else:
+        series = readings(run, name, process, after, until)
+        bar = xr.full_like(series, level, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite, or no number, is what a verdict can tell
+        return np.asarray(series.values / bar.values)
 
 
 def _spearman(x: Reals, y: Reals) -> float:
@@ -170,6 +180,15 @@ def _spearman(x: Reals, y: Reals) -> float:
             "a rank correlation", "one of the two never changes", "Take another stretch of the run"
         )
     return float(spearmanr(x, y).statistic)
+
+
+def _successive(series: xr.DataArray, name: str) -> Reals:
+    _enough(series.values)
+    if (np.diff(series["step"].values) != 1).any():
+        raise EvidenceError(
+            f"how {name} goes from step to step", "it was not read at every one", "Read it at every step"
+        )
+    return np.asarray(series.values, dtype=np.float64)
 
 
 def _enough(x: Reals) -> None:
