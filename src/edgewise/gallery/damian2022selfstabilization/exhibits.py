@@ -1,0 +1,44 @@
+"""What is shown of damian2022selfstabilization."""
+
+from edgewise.gallery.damian2022selfstabilization import claims, figure, recipe
+from edgewise.reproduction import Exhibit, Reproduction
+
+REPRODUCTION = Reproduction(
+    key="damian2022selfstabilization",
+    title="Self-Stabilization: The Implicit Bias of Gradient Descent at the Edge of Stability",
+    authors="Damian, Nichani, Lee",
+    url="https://arxiv.org/abs/2209.15594",
+    exhibits=(
+        Exhibit(
+            name="toy",
+            title="Four stages around the edge, in closed form",
+            recipe=recipe.toy,
+            claims=claims.TOY,
+            figure=figure.toy,
+        ),
+        Exhibit(
+            name="mlp",
+            title="A fully connected network, predicted step by step from one crossing of the edge",
+            recipe=recipe.mlp,
+            claims=(*claims.EARLY, *claims.NETWORK),
+            figure=figure.network,
+            golden_rtol=0.1,
+        ),
+        Exhibit(
+            name="cnn",
+            title="A convolutional network, likewise",
+            recipe=recipe.cnn,
+            claims=claims.NETWORK,
+            figure=figure.network,
+            golden_rtol=0.1,
+        ),
+        Exhibit(
+            name="transformer",
+            title="A transformer, likewise",
+            recipe=recipe.transformer,
+            claims=claims.NETWORK,
+            figure=figure.network,
+            golden_rtol=0.1,
+        ),
+    ),
+)

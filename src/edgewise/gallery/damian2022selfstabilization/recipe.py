@@ -1,0 +1,61 @@
+"""The toy in closed form, and networks: predicted step by step, and beside projected descent and gradient flow."""
+
+from collections.abc import Mapping
+
+from edgewise.dynamics import Distance, Midpoint, Sharpness
+from edgewise.flows import ConstrainedFlow, GradientFlow
+from edgewise.gallery.damian2022selfstabilization.networks import followed, setting
+from edgewise.gallery.damian2022selfstabilization.toy import STEP_SIZES, cycles, resting
+from edgewise.methods import GradientDescent
+from edgewise.reproduction import Computation, Descent, Experiment, Scale
+
+_CYCLES = {Scale.SMOKE: 4, Scale.LAPTOP: 8, Scale.PAPER: 8}
+
+
+def toy(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """Cycles at four step sizes, and the cycle of two steps."""
+    runs = {f"η = {eta:g}": Computation(cycles, {"step_size": eta, "count": _CYCLES[scale]}) for eta in STEP_SIZES}
+    return {**runs, "resting": Computation(resting, {"step_size": STEP_SIZES[0], "steps": 1000})}
+
+
+def mlp(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """A fully connected network, from an early crossing too."""
+    return {"early": _followed("mlp", scale, seed, late=False), **_network("mlp", scale, seed)}
+
+
+def cnn(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """A convolutional network."""
+    return _network("cnn", scale, seed)
+
+
+def transformer(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """A transformer."""
+    return _network("transformer", scale, seed)
+
+
+def _network(kind: str, scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """The prediction from a later crossing of the edge; gradient descent beside both flows."""
+    chosen = setting(kind, scale.value, seed)
+    method, every = GradientDescent(chosen.step_size), chosen.every
+    paths = Descent(
+        processes={
+            "gd": method,
+            "mid": Midpoint("gd"),
+            "constrained": ConstrainedFlow(method),
+            "flow": GradientFlow(),
+        },
+        problem=chosen.problem,
+        steps=chosen.steps,
+        probes=(
+            Sharpness(every=every),
+            Distance("mid", "constrained", every=every),
+            Distance("mid", "flow", every=every),
+        ),
+    )
+    return {"late": _followed(kind, scale, seed, late=True), "paths": paths}
+
+
+def _followed(kind: str, scale: Scale, seed: int, *, late: bool) -> Experiment:
+    chosen = setting(kind, scale.value, seed)
+    arguments = {"kind": kind, "scale": scale.value, "seed": seed, "steps": chosen.followed}
+    return Computation(followed, {**arguments, "crossing": chosen.crossings[late]})
