@@ -1,6 +1,6 @@
 """What is shown of zhu2022understanding."""
 
-from edgewise.gallery.zhu2022understanding import claims, claims_beyond, figure, recipe
+from edgewise.gallery.zhu2022understanding import claims, figure, recipe
 from edgewise.reproduction import Exhibit, Reproduction
 
 REPRODUCTION = Reproduction(
@@ -48,21 +48,21 @@ REPRODUCTION = Reproduction(
             name="decoupled",
             title="Factors that start apart end at the edge too",
             recipe=recipe.decoupled,
-            claims=claims_beyond.DECOUPLED,
+            claims=claims.DECOUPLED,
             figure=figure.decoupled,
         ),
         Exhibit(
             name="degree2",
             title="A product of two has no minimum at the edge",
             recipe=recipe.degrees,
-            claims=claims_beyond.DEGREES,
+            claims=claims.DEGREES,
             figure=figure.degrees,
         ),
         Exhibit(
             name="fig7",
             title="A network of five layers that ends like the example",
             recipe=recipe.elu_network,
-            claims=claims_beyond.NETWORK,
+            claims=claims.NETWORK,
             figure=figure.elu_network,
             golden_rtol=0.01,
         ),

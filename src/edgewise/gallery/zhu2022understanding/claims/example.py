@@ -5,7 +5,7 @@ import xarray as xr
 
 from edgewise.claims import AtLeast, AtMost, Claim, Measure, Runs, Within, of
 from edgewise.foundation import EvidenceError
-from edgewise.gallery.zhu2022understanding.measures import KEY, THEOREM, farthest, farthest_gap, gap, one
+from edgewise.gallery.zhu2022understanding.claims.measures import KEY, THEOREM, farthest, farthest_gap, gap, one
 
 # What is left of 2/η, ÷ η, at the end.
 _LIMITS = {0.2: 0.363, 0.1: 0.4615, 0.05: 0.490, 0.02: 0.4984, 0.01: 0.4996}

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from edgewise.claims import AtLeast, AtMost, Between, Claim, Measure, Runs, Within, exponent, of, order
-from edgewise.gallery.zhu2022understanding.measures import KEY, THEOREM, farthest, farthest_gap, gap, one
+from edgewise.gallery.zhu2022understanding.claims.measures import KEY, THEOREM, farthest, farthest_gap, gap, one
 
 # Decoupled factors
 
