@@ -198,13 +198,16 @@ def _predicted(record: str, when: str) -> tuple[Claim, ...]:
 
 EARLY = _predicted("early", "an early")
 
-NETWORK = (
+PREDICTION = (
     *_predicted("late", "a later"),
     Claim("the loss is that of the constrained trajectory and x²/η", _NETWORKS, of("late", _loss_of_x),
           AtMost(0.1)),
     Claim("over whole cycles it exceeds the constrained one by δ²/η", _NETWORKS, of("late", _excess_loss),
           Between(0.8, 1.25)),
     Claim("the iterates stay at a distance of order δ", _NETWORKS, of("late", _deviation), Between(0.5, 2.0)),
+)  # fmt: skip
+
+PATHS = (
     Claim("gradient descent stays nearer to the constrained trajectory than to gradient flow", _NETWORKS,
           of("paths", _nearer), AtLeast(3.0)),
     Claim("the constrained trajectory stays at the edge", _NETWORKS, of("paths", _held), AtMost(1.01),

@@ -111,10 +111,13 @@ def network(runs: Runs) -> Figure:
             ),
         ]
     return plate(
-        panels + _paths(runs["paths"]),
+        panels + (_paths(runs["paths"]) if "paths" in runs else []),
         title="Networks follow the constrained trajectory, and oscillate about it as predicted",
-        text="Each prediction starts from one iterate and takes no gradient at another. Last row: gradient descent"
-        " beside projected gradient descent (constrained) and gradient flow.",
+        text="Each prediction starts from one iterate and takes no gradient at another."
+        + (
+            " Last row: gradient descent beside projected gradient descent (constrained) and gradient flow."
+            * ("paths" in runs)
+        ),
         columns=3,
     )
 
