@@ -83,7 +83,8 @@ def gaps(runs: Runs) -> Figure:
 
 def parabola(runs: Runs) -> Figure:
     """The paths in the (a, b) plane and the parabola, and the leading order of two steps."""
-    run = runs["paths"].isel(lr=0)
+    # Every third reading: an odd number of steps apart again.
+    run = runs["paths"].isel(lr=0, step=slice(None, None, 3))
     kappa = float(np.sqrt(runs["paths"]["lr"].values[0]))
     a = np.linspace(0, 0.16, 200)
     b = np.sqrt(a * kappa / 2 + kappa**4 / 16)
@@ -91,7 +92,7 @@ def parabola(runs: Runs) -> Figure:
         Curve(
             run["a"].values[:, i],
             run["b"].values[:, i],
-            "descent, every 25th step" if i == 0 else None,
+            "descent, every 75th step" if i == 0 else None,
             FAINT,
             "dots",
         )
