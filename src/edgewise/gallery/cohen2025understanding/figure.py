@@ -13,6 +13,8 @@ Reals = NDArray[np.float64]
 _METHOD, _CENTRAL, _STABLE = FAINT, PALETTE[0], PALETTE[1]
 # Oscillations of period two, and the longer cycles of the edge, are averaged over this many steps.
 _WINDOW = 50
+# What the edge does not hold is soon above this edge ratio; a flow that is there all the time is not drawn.
+_HIGH = 2.0
 
 
 def gradient_descent(runs: Runs) -> Figure:
@@ -65,6 +67,11 @@ def _flows(runs: Runs, method: str, stable: str) -> Figure:
     run = runs["flows"]
     near, far = (_known(run, process, "distance") for process in ("central", "stable"))
     ratio = "effective_edge_ratio"
+    ratios = (
+        Curve(*_known(run, "midpoint", ratio), f"{method}, midpoints", _METHOD),
+        Curve(*_known(run, "stable", ratio), stable, _STABLE),
+        Curve(*_known(run, "central", ratio), "central flow", _CENTRAL, "dashes"),
+    )
     losses = _known(run, "method", "loss")
     swing = [
         Curve(*_squares(run, mode), f"measured, mode {mode + 1}", PALETTE[mode]) for mode in range(_modes(run))
@@ -76,12 +83,8 @@ def _flows(runs: Runs, method: str, stable: str) -> Figure:
         [
             Panel(
                 x="step", y="edge ratio",
-                curves=[
-                    Curve(*_known(run, "midpoint", ratio), f"{method}, midpoints", _METHOD),
-                    Curve(*_known(run, "stable", ratio), stable, _STABLE),
-                    Curve(*_known(run, "central", ratio), "central flow", _CENTRAL, "dashes"),
-                ],
-                levels=[Level(1.0, "critical")], ylim=(0.0, 2.0),
+                curves=[curve for curve in ratios if np.any(np.asarray(curve.y) < _HIGH)],
+                levels=[Level(1.0, "critical")], ylim=(0.0, _HIGH),
             ),
             Panel(
                 x="step", y="loss", log="y",
