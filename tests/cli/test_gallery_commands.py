@@ -71,6 +71,76 @@ def test_golden_numbers_that_changed_are_an_error(typed: Typed, monkeypatch: pyt
     assert typed("reproduce", PAPER, "--jobs", 1, "--no-figures", "--golden", "check").code == 0
 
 
+def test_a_damaged_record_is_an_error_that_says_what_to_type(typed: Typed) -> None:
+    """Golden numbers that could not be compared have not been found equal."""
+    typed("reproduce", PAPER, "--jobs", 1, "--no-figures")
+    (record,) = Path("runs/gallery/records").iterdir()
+    (record / "arrays.nc").write_bytes(b"CDF")
+    answer = typed("reproduce", PAPER, "--jobs", 1, "--no-figures", "--golden", "check")
+    assert answer.code == 1
+    assert "arrays.nc: its checksum is not the one in the manifest" in answer.out
+    assert f"Type edgewise reproduce {PAPER}/fig2 --scale smoke --again, which makes it anew." in answer.out
+    assert typed("reproduce", f"{PAPER}/fig2", "--scale", "smoke", "--again", "--jobs", 1).code == 0
+
+
+def test_one_damaged_finding_does_not_hide_the_verdicts(typed: Typed) -> None:
+    typed("reproduce", PAPER, "--jobs", 1, "--no-figures")
+    whole = Path(f"runs/gallery/{PAPER}/fig2/smoke.json")
+    whole.with_name("laptop.json").write_text("{")
+    answer = typed("verdicts")
+    assert answer.code == 0
+    assert "3 claims: 3 holds." in answer.out
+    assert f"Left out: reading runs/gallery/{PAPER}/fig2/laptop.json: it is damaged" in answer.err
+    assert typed("results", "--output", "page").code == 0
+
+
+def test_verdicts_tell_what_is_gone_and_what_is_older_than_the_claims(typed: Typed) -> None:
+    typed("reproduce", PAPER, "--jobs", 1, "--no-figures")
+    now = Path(f"runs/gallery/{PAPER}/fig2/smoke.json")
+    gone = Path("runs/gallery/nobody2000paper/fig9/smoke.json")
+    gone.parent.mkdir(parents=True)
+    gone.write_text(now.read_text().replace(PAPER, "nobody2000paper").replace("fig2", "fig9"))
+    sentence = reproduction(PAPER).exhibit("fig2").claims[0].sentence
+    now.write_text(now.read_text().replace(sentence, "something else"))
+    answer = typed("verdicts")
+    assert answer.code == 0
+    assert "for the gallery has it no more: nobody2000paper/fig9." in answer.err
+    assert f"  edgewise reproduce {PAPER}/fig2 --scale smoke" in answer.out
+    assert "nobody2000paper" not in typed("verdicts", PAPER).err
+
+
+def test_an_exhibit_whose_figure_fails_is_judged_and_the_others_are_done(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import edgewise.figures
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nothing to draw")
+
+    monkeypatch.setattr(edgewise.figures, "save", fail)
+    answer = typed("reproduce", PAPER, "--jobs", 1)
+    assert answer.code == 1
+    assert f"{PAPER}/fig2 was not finished: ZeroDivisionError: nothing to draw." in answer.out
+    assert "Type the same with --debug" in answer.err
+    assert "3 claims: 3 holds." in typed("verdicts").out
+
+
+def test_a_log_is_told_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgewise.cli import gallery_progress
+    from edgewise.reproduction import Done, Scale, plan
+
+    clock = iter([0.0, 5.0, 40.0, 41.0])
+    monkeypatch.setattr(gallery_progress.time, "monotonic", lambda: next(clock))
+    (job,) = plan([("wu2018how/fig2", reproduction(PAPER).exhibit("fig2"))], Scale.SMOKE, 1, Path())
+    with gallery_progress.Bar(4) as bar:
+        for trouble in ("", "it broke", ""):
+            bar.told(Done(job, trouble))
+    assert capsys.readouterr().err.splitlines() == [
+        "4 runs to be made",
+        f"2 of 4 runs, about 0:00:40 left; last {job.label} failed",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,9 +1,11 @@
 """The results page: every verdict is on it, in Markdown and in HTML."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from edgewise.claims import Verdict
 from edgewise.report import Entry, results_page, write_page
@@ -63,6 +65,34 @@ def test_the_summary_counts_every_ruling_and_the_cost() -> None:
 def test_a_failure_is_shown_with_its_number_and_its_reason() -> None:
     assert "| it fails (nobody2000paper, Figure 1) | 1.25 | 1 … 2 | **fails**: because \\| of that |" in PAGE
     assert "| it undecided (nobody2000paper, Figure 1) | — | 1 … 2 | **undecided**: because" in PAGE
+
+
+def test_words_mean_themselves_in_a_cell_and_stay_in_it() -> None:
+    """A star would begin emphasis, a bar the next cell, a line break the next row, and < a tag."""
+    odd = replace(verdict("fails"), sentence="|a*b*c| < x_1_ [η]\nand `more`", why="a\nb")
+    page = results_page([entry("nobody2000paper", odd)])
+    (row,) = [line for line in page.splitlines() if "nobody2000paper, Figure 1" in line]
+    assert row.endswith("| **fails**: a b |")
+    inside = MarkdownIt("commonmark", {"html": False}).enable("table").render(page)
+    assert "|a*b*c| &lt; x_1_ [η] and `more` (nobody2000paper, Figure 1)" in inside
+
+
+def test_a_list_in_the_readme_stays_a_list_and_a_part_of_a_section_is_not_lost(tmp_path: Path) -> None:
+    readme = "# T\n\n## Differs from the paper\n\n- one\n- two\n\n### More\n\nthree\n\n## Cost\n\nfour\n"
+    page = results_page([replace(entry("nobody2000paper", verdict("holds")), readme=readme)])
+    _, html = write_page(page, tmp_path, "results")
+    assert "<li>two</li>" in html.read_text()
+    assert "three" in page
+    assert "four" not in page
+
+
+def test_the_title_of_the_page_is_words(tmp_path: Path) -> None:
+    _, html = write_page("# a < b & c\n", tmp_path, "results")
+    assert "<title>a &lt; b &amp; c</title>" in html.read_text()
+
+
+def test_long_costs_are_in_hours() -> None:
+    assert "2.5 h of computing" in results_page([entry("a2000b", verdict("holds"), seconds=9000.0)])
 
 
 def test_differences_and_failures_come_from_the_readme() -> None:

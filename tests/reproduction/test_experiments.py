@@ -3,6 +3,8 @@
 import importlib
 import signal
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,8 @@ def test_its_identity_is_its_code_and_its_arguments() -> None:
 def test_a_function_without_an_address_is_refused() -> None:
     with pytest.raises(SettingError, match="Define it at the top level of a module"):
         Computation(lambda: halving(1))
+    with pytest.raises(SettingError, match="Define it at the top level of a module"):
+        Computation(partial(halving, 1))
 
 
 def test_a_descent_is_the_run_of_evolve(tmp_path: Path) -> None:
@@ -86,6 +90,17 @@ def test_its_identity_is_its_recipe(other: Descent) -> None:
     assert descent().identity(0) == descent().identity(0)
     assert descent().identity(0) != other.identity(0)
     assert descent().identity(0) != descent().identity(1)
+
+
+def test_the_first_process_is_the_first_of_the_recipe_whoever_made_the_record(tmp_path: Path) -> None:
+    """Two recipes that name the same processes in another order share a record."""
+    slow, fast = GradientDescent(0.01), GradientDescent(0.02)
+    one = replace(descent(), processes={"slow": slow, "fast": fast})
+    other = replace(descent(), processes={"fast": fast, "slow": slow})
+    assert one.folder(tmp_path, 0) == other.folder(tmp_path, 0)
+    assert made(one, tmp_path)["process"].values.tolist() == ["slow", "fast"]
+    assert other.dataset(tmp_path)["process"].values.tolist() == ["fast", "slow"]
+    assert float(other.dataset(tmp_path)["step_size"].isel(process=0, step=0)) == 0.02
 
 
 def test_a_missing_record_says_what_to_type(tmp_path: Path) -> None:
@@ -127,16 +142,18 @@ def test_code_of_the_same_folder_counts_and_that_of_claims_does_not(
 ) -> None:
     """Versions of a paper whose recipe takes a function from a second module."""
 
-    def source(double: str, claims: str) -> str:
+    def source(double: str, claims: str, share: float = 1.0) -> str:
         for name in [name for name in sys.modules if name.split(".")[0] == "somepaper"]:
             del sys.modules[name]
         _source.cache_clear()
-        folder = tmp_path / f"{double}{claims}".replace(" ", "") / "somepaper"
+        folder = tmp_path / f"{double}{claims}{share}".replace(" ", "") / "somepaper"
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
         (folder / "second.py").write_text(f"def double(x):\n    return {double}\n")
         (folder / "claims.py").write_text(f"from somepaper.recipe import run\n\nSHARE = {claims}\n")
-        (folder / "recipe.py").write_text("from somepaper.second import double\n\n\ndef run(x):\n    double(x)\n")
+        (folder / "third.py").write_text(f"SHARE = {share}\n")
+        imports = "from somepaper.second import double\nfrom somepaper.third import SHARE\n"
+        (folder / "recipe.py").write_text(f"{imports}\n\ndef run(x):\n    double(x)\n")
         with monkeypatch.context() as context:
             context.syspath_prepend(folder.parent)
             importlib.import_module("somepaper.claims")
@@ -144,3 +161,4 @@ def test_code_of_the_same_folder_counts_and_that_of_claims_does_not(
 
     assert source("2 * x", "0.5") == source("2 * x", "0.7")
     assert source("2 * x", "0.9") != source("x + x", "0.9")
+    assert source("2 * x", "0.8") != source("2 * x", "0.8", share=2.0), "a number has no module to be found by"

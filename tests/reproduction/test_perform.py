@@ -13,6 +13,7 @@ import papers
 import pytest
 from papers import EXHIBIT
 
+from edgewise.claims import Within
 from edgewise.dynamics import Run, Silent
 from edgewise.foundation import RecordError, SettingError
 from edgewise.records import list_records
@@ -188,10 +189,41 @@ def test_a_finding_says_what_it_rests_on_and_is_read_back(tmp_path: Path) -> Non
     assert all((tmp_path / folder).is_dir() for folder in finding.records)
     path = write_finding(tmp_path, finding)
     assert path == tmp_path / KEY / "fig1" / "smoke.json"
-    assert read_findings(tmp_path) == (finding,)
-    path.write_text("{")
-    with pytest.raises(RecordError, match=r"smoke\.json: it is damaged"):
-        read_findings(tmp_path)
+    assert read_findings(tmp_path).found == (finding,)
+    assert finding.is_of(EXHIBIT)
+    assert not finding.is_of(replace(EXHIBIT, claims=EXHIBIT.claims[:1]))
+    stricter = replace(EXHIBIT.claims[0], expect=Within(0.0, of=0.25))
+    assert not finding.is_of(replace(EXHIBIT, claims=(stricter, EXHIBIT.claims[1])))
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", "[1]", "", '{"noun": "edgewise.reproduction:Finding", "key": "a"}'])
+def test_a_damaged_finding_is_named_and_hides_no_other(tmp_path: Path, damage: str) -> None:
+    carried_out(tmp_path)
+    finding = examine(KEY, EXHIBIT, Scale.SMOKE, 1, tmp_path, collect(EXHIBIT, Scale.SMOKE, 1, tmp_path))
+    write_finding(tmp_path, replace(finding, exhibit="other"))
+    write_finding(tmp_path, finding).write_text(damage)
+    stored = read_findings(tmp_path)
+    assert [one.exhibit for one in stored.found] == ["other"]
+    (complaint,) = stored.broken
+    assert str(complaint).startswith(
+        f"reading {tmp_path}/{KEY}/fig1/smoke.json: it is damaged, or of another version"
+    )
+
+
+def test_gold_that_is_damaged_says_what_to_type(tmp_path: Path) -> None:
+    carried_out(tmp_path)
+    finding = examine(KEY, EXHIBIT, Scale.SMOKE, 1, tmp_path, collect(EXHIBIT, Scale.SMOKE, 1, tmp_path))
+    for damage in ("{", "[]", '{"fig1": {"it": {"effect": 1.0}}}', '{"fig1": 3}'):
+        (tmp_path / "golden.json").write_text(damage)
+        with pytest.raises(RecordError, match=r"golden\.json: it is missing or damaged .* --golden write"):
+            differences(tmp_path, EXHIBIT, finding)
+        with pytest.raises(RecordError, match=r"golden\.json: it is missing or damaged"):
+            write_golden(tmp_path, finding)
+
+
+def test_two_claims_in_the_same_words_are_refused() -> None:
+    with pytest.raises(SettingError, match="two claims of fig1 in the same words"):
+        replace(EXHIBIT, claims=(EXHIBIT.claims[0], EXHIBIT.claims[0]))
 
 
 def test_gold_is_compared_claim_by_claim(tmp_path: Path) -> None:

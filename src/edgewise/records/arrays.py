@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
-from edgewise.foundation import JSON, RecordError
-from edgewise.records.folder import put
+from edgewise.foundation import JSON, RecordError, first_line
+from edgewise.records.folder import MANIFEST, put
 from edgewise.records.manifest import read_manifest, write_manifest
 from edgewise.records.trouble import explaining
 
@@ -25,21 +26,30 @@ def write_arrays(folder: Path, dataset: xr.Dataset, manifest: Mapping[str, JSON]
 
     Args:
         folder: made if it is missing; what it held is replaced.
-        dataset: float64, integer and text arrays with their coordinates.
+        dataset: arrays of floats, integers below 2³¹, truth values and text, with their coordinates.
         manifest: what `run.json` shall say beside its version, the time of creation and the checksum.
 
     Raises:
-        RecordError: if the folder cannot be written.
+        RecordError: if the folder cannot be written, or the file cannot hold such arrays.
     """
     path = folder / ARRAYS
     with explaining(path, "writing"):
         folder.mkdir(parents=True, exist_ok=True)
-        put(path, lambda unfinished: dataset.to_netcdf(unfinished, engine="scipy"))
+        # Old arrays beside a new manifest, or the other way round, would pass for damage.
+        (folder / MANIFEST).unlink(missing_ok=True)
+        try:
+            put(path, lambda unfinished: dataset.to_netcdf(unfinished, engine="scipy"))
+        except (TypeError, ValueError) as error:
+            raise RecordError(
+                f"writing {path}",
+                first_line(error),
+                "Make the arrays of floats, integers below 2³¹, truth values and text",
+            ) from error
     write_manifest(folder, {**manifest, "checksum": _checksum(path)}, datetime.now(UTC))
 
 
 def read_arrays(folder: Path) -> xr.Dataset:
-    """Read back what `write_arrays` wrote.
+    """Read back what `write_arrays` wrote; integers come as int64, as they are computed with.
 
     Raises:
         RecordError: if there is no such record, or its arrays are not those that were written.
@@ -55,7 +65,9 @@ def read_arrays(folder: Path) -> xr.Dataset:
             "Delete the folder and compute it again",
         )
     dataset: xr.Dataset = xr.load_dataset(path, engine="scipy")
-    return dataset
+    # The file holds 32 bits, whose products would overflow.
+    integers = {name: x for name, x in dataset.variables.items() if x.dtype.kind == "i"}
+    return dataset.assign({name: x.astype(np.int64) for name, x in integers.items()})
 
 
 def _checksum(path: Path) -> str:

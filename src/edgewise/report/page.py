@@ -10,7 +10,9 @@ from edgewise.claims import Ruling, Verdict
 from edgewise.reproduction import Finding
 
 _RULINGS: tuple[Ruling, ...] = ("holds", "fails", "undecided")
-_MINUTE = 120.0
+# Seconds from which on one speaks of minutes, and of hours.
+_MINUTE, _HOUR = 120.0, 7200.0
+_BLOCK = re.compile(r"[-*+] |\d+[.)] |\||```|#")
 
 
 @final
@@ -71,35 +73,47 @@ def _summary(finding: Finding) -> str:
 
 
 def _paper(key: str, entries: Sequence[Entry]) -> list[str]:
-    lines = ["", f"## {key}", "", entries[0].paper]
+    lines = ["", f"## {key}", "", _line(entries[0].paper)]
     for entry in entries:
         finding = entry.finding
         n = f"{finding.seeds} seed{'' if finding.seeds == 1 else 's'}"
-        lines += ["", f"### {finding.exhibit} ({finding.scale}): {entry.title}", ""]
+        lines += ["", f"### {finding.exhibit} ({finding.scale}): {_plain(entry.title)}", ""]
         lines += [f"{n}, {_duration(finding.seconds)}.", ""]
         lines += ["| Claim | Measured | Expected | Verdict |", "| --- | ---: | ---: | --- |"]
         lines += [_row(verdict) for verdict in finding.verdicts]
         if entry.figure is not None:
-            lines += ["", f"![{entry.title}]({entry.figure})"]
+            lines += ["", f"![{_plain(entry.title)}]({entry.figure})"]
     for section in ("Differs from the paper", "What does not reproduce"):
         if words := _section(entries[0].readme, section):
-            lines += ["", f"**{section}.** {words}"]
+            # A list, a table or a heading begins a line of its own.
+            joint = "\n\n" if _BLOCK.match(words) else " "
+            lines += ["", f"**{section}.**{joint}{words}"]
     return lines
 
 
 def _row(verdict: Verdict) -> str:
     ruling = verdict.ruling if verdict.ruling == "holds" else f"**{verdict.ruling}**"
-    why = f": {verdict.why}" if verdict.why else ""
-    cells = (f"{verdict.sentence} ({verdict.source})", verdict.measured, verdict.expected, f"{ruling}{why}")
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    why = f": {_plain(verdict.why)}" if verdict.why else ""
+    claim = _plain(f"{verdict.sentence} ({verdict.source})")
+    return f"| {claim} | {_plain(verdict.measured)} | {_plain(verdict.expected)} | {ruling}{why} |"
+
+
+def _plain(text: str) -> str:
+    """Words that mean themselves, in a line of Markdown or a cell of its tables."""
+    return re.sub(r"([\\`*_\[\]<|])", r"\\\1", _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _section(readme: str, name: str) -> str:
     """The paragraph `name: …`, or the text below the heading `name`, of a README."""
-    heading = re.search(rf"^#+ {name}\s*\n(.*?)(?=^#+ |\Z)", readme, re.MULTILINE | re.DOTALL)
+    heading = re.search(rf"^(?P<level>#+) {name}[ \t]*\n(?P<text>.*)", readme, re.MULTILINE | re.DOTALL)
+    if heading:
+        return re.split(rf"^#{{1,{len(heading['level'])}}} ", heading["text"], flags=re.MULTILINE)[0].strip()
     paragraph = re.search(rf"^\**{name}\**[:.]\**\s*(.*?)(?=\n\n|\Z)", readme, re.MULTILINE | re.DOTALL)
-    found = heading or paragraph
-    return found.group(1).strip() if found else ""
+    return paragraph.group(1).strip() if paragraph else ""
 
 
 def _counts(verdicts: Sequence[Verdict]) -> Mapping[Ruling, int]:
@@ -112,4 +126,6 @@ def _counted(verdicts: Sequence[Verdict]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds < _MINUTE else f"{seconds / 60:.3g} min"
+    if seconds < _MINUTE:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < _HOUR else f"{seconds / 3600:.3g} h"

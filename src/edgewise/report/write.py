@@ -1,5 +1,6 @@
 """A page on the disk: Markdown beside HTML, which is one file with its figures beside it."""
 
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 
@@ -52,5 +53,5 @@ def write_page(markdown: str, folder: Path, name: str) -> tuple[Path, Path]:
             heading.attrSet("id", words.content)  # what the summary's links lead to
     title = markdown.splitlines()[0].lstrip("# ")
     body = parser.renderer.render(tokens, parser.options, {})
-    page.write_text(_HTML.format(title=title, body=body), encoding="utf-8")
+    page.write_text(_HTML.format(title=escape(title), body=body), encoding="utf-8")
     return source, page

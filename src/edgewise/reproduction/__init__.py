@@ -4,7 +4,7 @@ from edgewise.reproduction.computation import Computation
 from edgewise.reproduction.descent import Descent
 from edgewise.reproduction.exhibit import Exhibit, Reproduction
 from edgewise.reproduction.experiment import Experiment
-from edgewise.reproduction.finding import Finding, collect, examine, place, read_findings, write_finding
+from edgewise.reproduction.finding import Finding, Findings, collect, examine, place, read_findings, write_finding
 from edgewise.reproduction.golden import differences, write_golden
 from edgewise.reproduction.perform import Done, Job, perform, plan
 from edgewise.reproduction.scale import Scale
@@ -16,6 +16,7 @@ __all__ = [
     "Exhibit",
     "Experiment",
     "Finding",
+    "Findings",
     "Job",
     "Reproduction",
     "Scale",

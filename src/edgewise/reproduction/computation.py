@@ -44,9 +44,10 @@ class Computation(Experiment):
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if "<" in self.function.__qualname__:
+        name = getattr(self.function, "__qualname__", repr(self.function))  # a partial has none
+        if "<" in name or "(" in name:
             raise SettingError(
-                f"the function {self.function.__qualname__}",
+                f"the function {name}",
                 "its record could not be told from that of another one",
                 "Define it at the top level of a module",
             )

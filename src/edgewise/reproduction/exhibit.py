@@ -49,6 +49,13 @@ class Exhibit:
     golden_rtol: float = 1e-6
     film: Filming | None = None
 
+    def __post_init__(self) -> None:
+        sentences = [claim.sentence for claim in self.claims]
+        if len(set(sentences)) < len(sentences):
+            raise SettingError(
+                f"two claims of {self.name} in the same words", "golden numbers are kept by sentence", "Reword one"
+            )
+
     @property
     def seeds(self) -> int:
         """How many seeds its claims ask for."""

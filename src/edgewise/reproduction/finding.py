@@ -1,13 +1,14 @@
 """What was found: the verdicts on one exhibit at one scale, kept in the store beside its figure."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from edgewise.claims import Runs, Verdict, judge
-from edgewise.foundation import EdgewiseError, RecordError, decode, encode
+from edgewise.foundation import EdgewiseError, RecordError, decode, encode, first_line
 from edgewise.reproduction.exhibit import Exhibit
 from edgewise.reproduction.scale import Scale
 
@@ -34,6 +35,11 @@ class Finding:
     verdicts: tuple[Verdict, ...]
     records: tuple[str, ...]
     seconds: float
+
+    def is_of(self, exhibit: Exhibit) -> bool:
+        """Whether what was judged is what the exhibit claims today."""
+        judged = [(verdict.sentence, verdict.expected) for verdict in self.verdicts]
+        return judged == [(claim.sentence, str(claim.expect)) for claim in exhibit.claims]
 
 
 def collect(exhibit: Exhibit, scale: Scale, seeds: int, store: Path) -> Mapping[int, Runs]:
@@ -97,28 +103,53 @@ def write_finding(store: Path, finding: Finding) -> Path:
     """Keep a finding in the store; the file appears whole or not at all."""
     path = place(store, finding.key, finding.exhibit, finding.scale, ".json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
+    # Named by the process: two of them may judge at the same time.
+    unfinished = path.with_suffix(f".{os.getpid()}")
     unfinished.write_text(json.dumps(encode(finding), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     unfinished.replace(path)
     return path
 
 
-def read_findings(store: Path) -> tuple[Finding, ...]:
-    """All findings in a store, by key, exhibit and scale.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a store holds.
 
-    Raises:
-        RecordError: if one of the files is damaged.
+    Attributes:
+        found: all findings that can be read, by key, exhibit and scale.
+        broken: why each of the other files cannot.
     """
-    found = []
+
+    found: tuple[Finding, ...]
+    broken: tuple[RecordError, ...]
+
+
+def read_findings(store: Path) -> Findings:
+    """All findings in a store; a damaged one does not hide the others."""
+    found, broken = [], []
     for path in sorted(store.glob("*/*/*.json")):
         if path.parts[-3] == "records":
             continue
         try:
             finding = decode(json.loads(path.read_bytes()))
-        except (ValueError, EdgewiseError) as error:
-            raise RecordError(
-                f"reading {path}", f"it is damaged ({error})", "Delete it and reproduce again"
-            ) from error
-        if isinstance(finding, Finding):
+            if not _is_whole(finding):
+                raise ValueError("it is no finding")
             found.append(finding)
-    return tuple(found)
+        except (OSError, ValueError, EdgewiseError) as error:
+            broken.append(
+                RecordError(
+                    f"reading {path}",
+                    f"it is damaged, or of another version ({first_line(error)})",
+                    "Type edgewise reproduce for it, which judges the records again",
+                )
+            )
+    return Findings(found=tuple(found), broken=tuple(broken))
+
+
+def _is_whole(finding: object) -> bool:
+    return (
+        isinstance(finding, Finding)
+        and isinstance(finding.seconds, float | int)
+        and isinstance(finding.verdicts, tuple)
+        and all(isinstance(verdict, Verdict) for verdict in finding.verdicts)
+    )

@@ -26,8 +26,7 @@ def golden_of(finding: Finding) -> Mapping[str, JSON]:
 def write_golden(folder: Path, finding: Finding) -> None:
     """Make a finding the golden one of its exhibit, in the folder of its paper."""
     path = folder / GOLDEN
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept[finding.exhibit] = golden_of(finding)
+    kept = {**(_read(path) if path.exists() else {}), finding.exhibit: golden_of(finding)}
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -40,18 +39,12 @@ def differences(folder: Path, exhibit: Exhibit, finding: Finding) -> tuple[str, 
     Raises:
         RecordError: if the golden file is not there or is damaged.
     """
-    path = folder / GOLDEN
-    try:
-        golden = json.loads(path.read_text(encoding="utf-8")).get(exhibit.name, {})
-    except (OSError, ValueError) as error:
-        raise RecordError(
-            f"reading {path}", f"it is missing or damaged ({error})", "Type edgewise reproduce --write-golden"
-        ) from error
+    golden = _read(folder / GOLDEN).get(exhibit.name, {})
     found = golden_of(finding)
     where = f"{finding.key}/{finding.exhibit}"
     lines = [f"{where}: {sentence!r} has no golden number" for sentence in found if sentence not in golden]
     lines += [f"{where}: {sentence!r} is claimed no more" for sentence in golden if sentence not in found]
-    for sentence in golden.keys() & found.keys():
+    for sentence in [sentence for sentence in found if sentence in golden]:
         was, now = golden[sentence], found[sentence]
         if was["ruling"] != now["ruling"]:
             lines.append(f"{where}: {sentence!r} was {was['ruling']} and is {now['ruling']}")
@@ -61,3 +54,18 @@ def differences(folder: Path, exhibit: Exhibit, finding: Finding) -> tuple[str, 
         ):
             lines.append(f"{where}: {sentence!r} measured {a} and measures {b}")
     return tuple(lines)
+
+
+def _read(path: Path) -> dict[str, JSON]:
+    try:
+        golden = json.loads(path.read_text(encoding="utf-8"))
+        if all(kept.keys() == {"effect", "ruling"} for claims in golden.values() for kept in claims.values()):
+            return dict(golden)
+        reason = "an entry of it is no effect and ruling"
+    except (OSError, ValueError, AttributeError) as error:
+        reason = str(error)
+    raise RecordError(
+        f"reading {path}",
+        f"it is missing or damaged ({reason})",
+        "Restore it from a copy, or delete it and type edgewise reproduce --golden write",
+    )

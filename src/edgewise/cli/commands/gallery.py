@@ -74,14 +74,15 @@ def reproduce(
       edgewise reproduce --all
 
     What is in the store already is not run again; what was interrupted goes on. The exit code is 0 whatever the
-    verdicts are, and 1 if a run failed or a golden number changed.
+    verdicts are, 1 if a run failed, an exhibit could not be judged or a golden number changed, and 130 after
+    Ctrl-C.
 
     Args:
         addresses: papers, or exhibits of papers; edgewise gallery lists them.
         everything: the whole gallery.
         scale: smoke (seconds), laptop (minutes), or paper (the original setting).
         seeds: how many; as many as the claims of each exhibit ask for if not given.
-        jobs: how many runs at a time.
+        jobs: how many runs at a time, each in a process of one thread.
         again: run again what is in the store.
         golden: check compares the smoke scale with the golden numbers of the gallery, write replaces those.
         store: the folder in which records, verdicts and figures are kept.
@@ -89,8 +90,8 @@ def reproduce(
         films: film those exhibits that move.
     """
     from edgewise.cli.gallery_progress import Bar
-    from edgewise.cli.report import output, shown
-    from edgewise.foundation import SettingError
+    from edgewise.cli.report import output, shown, watched
+    from edgewise.foundation import EdgewiseError, SettingError, first_line
     from edgewise.gallery import exhibits
     from edgewise.reproduction import Scale, perform, plan
 
@@ -110,25 +111,42 @@ def reproduce(
             "Leave out --scale and --seeds",
         )
     size = Scale(scale)
-    chosen = [(paper, exhibit) for paper, exhibit in exhibits(addresses) if size in exhibit.scales]
-    left_out = len(exhibits(addresses)) - len(chosen)
+    meant = exhibits(addresses)
+    chosen = [(paper, exhibit) for paper, exhibit in meant if size in exhibit.scales]
+    if not chosen:
+        raise SettingError(
+            f"--scale {scale} for {' '.join(addresses)}",
+            "what is meant has no such scale",
+            f"Choose from {', '.join(known for known in Scale if any(known in e.scales for _, e in meant))}",
+        )
     out = output()
-    if left_out:
-        out.print(f"{left_out} exhibit{'s have' if left_out > 1 else ' has'} no {scale} scale.")
-    planned = plan(((f"{p.key}/{e.name}", e) for p, e in chosen), size, seeds, store, again=again)
-    with Bar(len(planned), "runs") as bar:
-        done = perform(planned, jobs, bar.told)
-    broken = {one.job.folder: one for one in done if one.trouble}
-    for one in broken.values():
-        out.print(f"{one.job.label} (seed {one.job.seed}) failed: {one.trouble}", soft_wrap=True)
-    changed: list[str] = []
+    if left_out := [f"{paper.key}/{exhibit.name}" for paper, exhibit in meant if size not in exhibit.scales]:
+        out.print(f"Without a {scale} scale, and left out: {', '.join(left_out)}.", soft_wrap=True)
+    try:
+        planned = plan(((f"{p.key}/{e.name}", e) for p, e in chosen), size, seeds, store, again=again)
+        with Bar(len(planned)) as bar:
+            done = perform(planned, jobs, bar.told)
+    except KeyboardInterrupt:
+        watched().print(f"Interrupted. Type the same{' without --again' if again else ''} to go on.")
+        raise
+    trouble = [f"{one.job.label} (seed {one.job.seed}) failed: {one.trouble}" for one in done if one.trouble]
+    bugs: list[Exception] = []
     for paper, exhibit in chosen:
-        changed += _conclude(paper, exhibit, size, seeds, store, golden, figures, films)
-    for line in changed:
+        try:
+            trouble += _conclude(paper, exhibit, size, seeds, store, golden, figures, films)
+        except EdgewiseError as error:
+            trouble.append(f"{paper.key}/{exhibit.name} was not finished: {error}")
+        except Exception as error:
+            said = f"{type(error).__name__}: {first_line(error)}"
+            trouble.append(f"{paper.key}/{exhibit.name} was not finished: {said}.")
+            bugs.append(error)
+    for line in trouble:
         out.print(line, soft_wrap=True)
-    if figures or films:
-        out.print(f"Figures and verdicts are in {shown(store)}.")
-    return 1 if broken or changed else 0
+    if len(trouble) < len(chosen):
+        out.print(f"{'Figures and verdicts' if figures else 'Verdicts'} are in {shown(store)}.", soft_wrap=True)
+    if bugs:
+        raise bugs[0]
+    return 1 if trouble else 0
 
 
 def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = STORE) -> int:
@@ -143,31 +161,54 @@ def verdicts(*addresses: str, scale: ScaleName | None = None, store: Path = STOR
         store: the folder in which edgewise reproduce keeps them.
     """
     from edgewise.cli.report import output
+    from edgewise.gallery import exhibits
 
     found = findings(addresses, scale, store)
     out = output()
     if not found:
-        out.print(f"There are no verdicts in {store}. Make some with edgewise reproduce --all.", soft_wrap=True)
+        typed = f"{' '.join(addresses) or '--all'}{f' --scale {scale}' if scale else ''}"
+        out.print(f"There are no verdicts in {store}. Make some with edgewise reproduce {typed}.", soft_wrap=True)
         return 0
+    known = {
+        (paper.key, exhibit.name): exhibit
+        for paper, exhibit in exhibits([f"{finding.key}/{finding.exhibit}" for finding in found])
+    }
+    older = []
     for finding in found:
         _print(finding)
+        if not finding.is_of(known[finding.key, finding.exhibit]):
+            older.append(f"edgewise reproduce {finding.key}/{finding.exhibit} --scale {finding.scale}")
     rulings = [verdict.ruling for finding in found for verdict in finding.verdicts]
     counted = ", ".join(f"{rulings.count(ruling)} {ruling}" for ruling in _COLOURS if ruling in rulings)
     out.print(f"{len(rulings)} claims: {counted}.")
+    if older:
+        out.print("Older than what is claimed today; judge anew with", soft_wrap=True)
+        for line in older:
+            out.print(f"  {line}", soft_wrap=True)
     return 0
 
 
 def findings(addresses: Sequence[str], scale: str | None, store: Path) -> "list[Finding]":
-    """What the store holds of the papers and exhibits that are meant, at one scale or at all."""
-    from edgewise.gallery import exhibits
+    """What the store holds of the papers and exhibits that are meant, at one scale or at all.
+
+    What it holds beside, damaged files and what the gallery has no more, is said on standard error.
+    """
+    from edgewise.cli.report import watched
+    from edgewise.gallery import exhibits, keys
     from edgewise.reproduction import read_findings
 
-    wanted = {(paper.key, exhibit.name) for paper, exhibit in exhibits(addresses)}
-    return [
-        finding
-        for finding in read_findings(store)
-        if (finding.key, finding.exhibit) in wanted and scale in (None, finding.scale)
-    ]
+    stored = read_findings(store)
+    # The papers in the store, and not the whole gallery, which takes seconds to import.
+    looked_for = addresses or sorted({finding.key for finding in stored.found} & set(keys()))
+    wanted = {(paper.key, exhibit.name) for paper, exhibit in exhibits(looked_for)} if looked_for else set()
+    console = watched()
+    for complaint in stored.broken:
+        console.print(f"Left out: {complaint}", soft_wrap=True)
+    meant = [finding for finding in stored.found if (finding.key, finding.exhibit) in wanted]
+    if not addresses and len(meant) < len(stored.found):
+        gone = sorted({f"{finding.key}/{finding.exhibit}" for finding in stored.found if finding not in meant})
+        console.print(f"Left out, for the gallery has it no more: {', '.join(gone)}.", soft_wrap=True)
+    return [finding for finding in meant if scale in (None, finding.scale)]
 
 
 def _conclude(
@@ -180,8 +221,11 @@ def _conclude(
     figures: bool,
     films: str | None,
 ) -> Sequence[str]:
-    """Judge one exhibit, draw it, print it; returns what differs from the golden numbers."""
-    from edgewise.cli.report import output
+    """Judge one exhibit, print it, draw it; returns what differs from the golden numbers.
+
+    Raises:
+        RecordError: if a record is missing or damaged.
+    """
     from edgewise.figures import save, save_film
     from edgewise.foundation import RecordError
     from edgewise.gallery import folder_of
@@ -191,18 +235,21 @@ def _conclude(
     try:
         runs = collect(exhibit, scale, count, store)
     except RecordError as error:
-        output().print(f"{paper.key}/{exhibit.name} is not judged: {error}", soft_wrap=True)
-        return ()
+        anew = f"Type edgewise reproduce {paper.key}/{exhibit.name} --scale {scale} --again, which makes it anew"
+        raise RecordError(error.given, error.why, anew) from error
     finding = examine(paper.key, exhibit, scale, count, store, runs)
     write_finding(store, finding)
+    _print(finding)
+    changed: Sequence[str] = ()
+    if golden == "write":
+        write_golden(folder_of(paper.key), finding)
+    elif golden == "check":
+        changed = differences(folder_of(paper.key), exhibit, finding)
     if figures:
         save(exhibit.figure(runs[0]), place(store, paper.key, exhibit.name, scale, ".png"))
     if films is not None and exhibit.film is not None:
         save_film(exhibit.film(runs[0]), place(store, paper.key, exhibit.name, scale, f".{films}"))
-    _print(finding)
-    if golden == "write":
-        write_golden(folder_of(paper.key), finding)
-    return differences(folder_of(paper.key), exhibit, finding) if golden == "check" else ()
+    return changed
 
 
 def _print(finding: "Finding") -> None:

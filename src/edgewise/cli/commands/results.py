@@ -39,12 +39,13 @@ def results(*addresses: str, scale: ScaleName | None = None, store: Path = STORE
             (output / figure).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(drawn, output / figure)
         paper = reproduction(finding.key)
+        readme = folder_of(finding.key) / "README.md"
         entries.append(
             Entry(
                 finding=finding,
                 paper=f"{paper.authors}: *{paper.title}*.",
                 title=paper.exhibit(finding.exhibit).title,
-                readme=(folder_of(finding.key) / "README.md").read_text(encoding="utf-8"),
+                readme=readme.read_text(encoding="utf-8") if readme.exists() else "",
                 figure=figure.as_posix() if drawn.exists() else None,
             )
         )
