@@ -79,6 +79,6 @@ def rk4(runs: Runs) -> Figure:
                 log="y",
             ),
         ],
-        title="Gradient flow is integrated as it should be",
+        title="Integrators of two kinds agree on where gradient flow leads",
         text="Distances are from the Runge-Kutta method with steps of half the inverse sharpness.",
     )

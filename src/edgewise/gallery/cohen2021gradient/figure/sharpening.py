@@ -25,8 +25,9 @@ def fig3(runs: Runs) -> Figure:
             )
         ],
         title="While the loss falls, the sharpness grows",
-        text="Gradient descent with a step size so small that 2/η (dashed) is not reached, until 99 % of the "
-        "samples are fitted. With the cross-entropy the sharpness peaks and falls as the samples become certain.",
+        text="Gradient descent with a step size so small that 2/η (dashed) is not reached, or gradient flow in "
+        "its place, until 99 % of the samples are fitted. With the cross-entropy the sharpness peaks and falls as "
+        "the samples become certain.",
     )
 
 
@@ -61,22 +62,23 @@ def fig14(runs: Runs) -> Figure:
 
 def fig17(runs: Runs) -> Figure:
     """Sharpness over time, and its highest value against depth."""
-    return _trend(runs, "hidden layers", "The deeper the network, the sharper it becomes")
+    first = {name.split(", ")[0]: run for name, run in runs.items() if name.endswith("start 0")}
+    return _trend(first, runs, "hidden layers", "The deeper the network, the sharper it becomes")
 
 
 def fig18(runs: Runs) -> Figure:
     """Sharpness over time, and its highest value against the number of samples."""
-    return _trend(runs, "samples", "The more samples, the sharper the network becomes")
+    return _trend(runs, runs, "samples", "The more samples, the sharper the network becomes")
 
 
-def _trend(runs: Runs, quantity: str, title: str) -> Figure:
+def _trend(curves: Runs, runs: Runs, quantity: str, title: str) -> Figure:
     points = Curve(*_points(runs, relative=False), None, INK, "dots")
     scale: Literal["xy", "y"] = "xy" if quantity == "samples" else "y"
     return plate(
-        [_curves(runs, relative=False), Panel(x=quantity, y="highest sharpness", curves=[points], log=scale)],
+        [_curves(curves, relative=False), Panel(x=quantity, y="highest sharpness", curves=[points], log=scale)],
         title=title,
-        text="Gradient flow until 99 % of the samples are fitted, from one initialisation. A flow has no critical "
-        "curvature; gradient descent whose 2/η lies below these curves comes to its edge.",
+        text="Gradient flow until 99 % of the samples are fitted, on the left from one initialisation. A flow has "
+        "no critical curvature; gradient descent whose 2/η lies below these curves comes to its edge.",
     )
 
 

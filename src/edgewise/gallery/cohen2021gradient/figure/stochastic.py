@@ -16,6 +16,6 @@ def fig29(runs: Runs) -> Figure:
     return plate(
         drawn,
         title="The smaller the batches, the lower the sharpness",
-        text="Sharpness and loss of all samples, under stochastic gradient descent without replacement; the "
-        "largest batch is all of them. Only there does the sharpness hover at 2/η (dashed).",
+        text="Sharpness and loss of all samples, under stochastic gradient descent without replacement. With the "
+        "largest batch, which is all of them, the sharpness hovers at 2/η (dashed).",
     )

@@ -45,6 +45,7 @@ WIDTHS = {
     Scale.PAPER: (32, 64, 128, 256, 512, 1024),
 }
 DEPTHS = (1, 2, 3, 4)
+_STARTS = {Scale.SMOKE: 3, Scale.LAPTOP: 3, Scale.PAPER: 5}
 SIZES = {
     Scale.SMOKE: (25, 50, 100, 200),
     Scale.LAPTOP: (250, 500, 1000, 2000),
@@ -67,10 +68,13 @@ def fig14(scale: Scale, seed: int) -> Mapping[str, Experiment]:
 
 
 def fig17(scale: Scale, seed: int) -> Mapping[str, Experiment]:
-    """Networks of one to four hidden layers."""
+    """Networks of one to four hidden layers, from several initialisations each, which are judged together."""
     return {
-        f"{hidden} hidden": _fitted(scale, network(scale, hidden=hidden, samples=_FEW[scale], seed=seed))
+        f"{hidden} hidden, start {start}": _fitted(
+            scale, network(scale, hidden=hidden, samples=_FEW[scale], seed=start)
+        )
         for hidden in DEPTHS
+        for start in range(_STARTS[scale])
     }
 
 
