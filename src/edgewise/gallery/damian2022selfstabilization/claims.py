@@ -13,10 +13,11 @@ from edgewise.claims import (
     Runs,
     Within,
     among,
+    at_share,
     exponent,
     farthest,
-    last,
     maximum,
+    mean,
     of,
     only,
     smallest,
@@ -171,8 +172,9 @@ def _deviation(runs: Runs) -> float:
 
 
 def _nearer(runs: Runs) -> float:
-    """The distance to gradient flow ÷ that to the constrained trajectory, at the end."""
-    return last("distance", process="flow")(runs) / last("distance", process="constrained")(runs)
+    """The mean distance to gradient flow ÷ that to the constrained trajectory, over the last quarter."""
+    far, near = (mean("distance", process=name, after=at_share(0.75)) for name in ("flow", "constrained"))
+    return far(runs) / near(runs)
 
 
 def _held(runs: Runs) -> float:

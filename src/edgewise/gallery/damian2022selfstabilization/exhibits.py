@@ -17,10 +17,19 @@ REPRODUCTION = Reproduction(
             figure=figure.toy,
         ),
         Exhibit(
+            name="early",
+            title="From a crossing at which the oscillation is of the size of rounding",
+            recipe=recipe.early,
+            claims=claims.EARLY,
+            figure=figure.network,
+            # What grows here is rounding: a step size that is larger by 3 · 10⁻⁷ doubles the errors.
+            golden_rtol=2.0,
+        ),
+        Exhibit(
             name="mlp",
             title="A fully connected network, predicted step by step from one crossing of the edge",
             recipe=recipe.mlp,
-            claims=(*claims.EARLY, *claims.PREDICTION, *claims.PATHS),
+            claims=(*claims.PREDICTION, *claims.PATHS),
             figure=figure.network,
             golden_rtol=0.1,
         ),

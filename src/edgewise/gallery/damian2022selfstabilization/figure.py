@@ -112,7 +112,7 @@ def network(runs: Runs) -> Figure:
         ]
     return plate(
         panels + (_paths(runs["paths"]) if "paths" in runs else []),
-        title="Networks follow the constrained trajectory, and oscillate about it as predicted",
+        title="Networks at the edge beside what self-stabilisation predicts of them",
         text="Each prediction starts from one iterate and takes no gradient at another."
         + (
             " Last row: gradient descent beside projected gradient descent (constrained) and gradient flow."

@@ -47,16 +47,12 @@ class Setting:
         step_size: η.
         crossings: at which upward crossings of the edge the prediction starts: an early one, a later one.
         followed: for how many steps it is compared.
-        steps: how many steps the comparison of trajectories takes.
-        every: how often it is read.
     """
 
     problem: Problem
     step_size: float
     crossings: tuple[int, int]
     followed: int
-    steps: int
-    every: int
 
 
 def setting(kind: str, scale: str, seed: int) -> Setting:
@@ -76,9 +72,7 @@ def setting(kind: str, scale: str, seed: int) -> Setting:
             "transformer": (_digits_transformer(seed), 0.12, (1, 3)),
         }
         problem, step_size, crossings = digits[kind]
-        return Setting(
-            problem=problem, step_size=step_size, crossings=crossings, followed=150, steps=350, every=10
-        )
+        return Setting(problem=problem, step_size=step_size, crossings=crossings, followed=150)
     n = 200 if scale == "laptop" else 5000
     animals = {
         "mlp": (cifar10_mlp(n=n, classes=_ANIMALS, activation="swish", seed=seed), 0.03),
@@ -97,7 +91,7 @@ def setting(kind: str, scale: str, seed: int) -> Setting:
         )
         animals["cnn"] = small, 0.03
     problem, step_size = animals[kind]
-    return Setting(problem=problem, step_size=step_size, crossings=(1, 2), followed=200, steps=800, every=20)
+    return Setting(problem=problem, step_size=step_size, crossings=(1, 2), followed=200)
 
 
 def _digits_transformer(seed: int) -> Problem:

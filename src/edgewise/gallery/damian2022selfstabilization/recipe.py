@@ -19,8 +19,13 @@ def toy(scale: Scale, seed: int) -> Mapping[str, Experiment]:
 
 
 def mlp(scale: Scale, seed: int) -> Mapping[str, Experiment]:
-    """A fully connected network, from an early crossing too."""
-    return {"early": _followed("mlp", scale, seed, late=False), **_network("mlp", scale, seed)}
+    """A fully connected network."""
+    return _network("mlp", scale, seed)
+
+
+def early(scale: Scale, seed: int) -> Mapping[str, Experiment]:
+    """The same network from an early crossing of the edge."""
+    return {"early": _followed("mlp", scale, seed, late=False)}
 
 
 def cnn(scale: Scale, seed: int) -> Mapping[str, Experiment]:
@@ -36,7 +41,7 @@ def transformer(scale: Scale, seed: int) -> Mapping[str, Experiment]:
 def _network(kind: str, scale: Scale, seed: int) -> Mapping[str, Experiment]:
     """The prediction from a later crossing of the edge; gradient descent beside both flows."""
     chosen = setting(kind, scale.value, seed)
-    method, every = GradientDescent(chosen.step_size), chosen.every
+    method, (steps, every) = GradientDescent(chosen.step_size), _paths(kind, scale)
     paths = Descent(
         processes={
             "gd": method,
@@ -45,7 +50,7 @@ def _network(kind: str, scale: Scale, seed: int) -> Mapping[str, Experiment]:
             "flow": GradientFlow(),
         },
         problem=chosen.problem,
-        steps=chosen.steps,
+        steps=steps,
         probes=(
             Sharpness(every=every),
             Distance("mid", "constrained", every=every),
@@ -53,6 +58,13 @@ def _network(kind: str, scale: Scale, seed: int) -> Mapping[str, Experiment]:
         ),
     )
     return {"late": _followed(kind, scale, seed, late=True), "paths": paths}
+
+
+def _paths(kind: str, scale: Scale) -> tuple[int, int]:
+    """For how many steps trajectories are compared, and how often they are read; past a cycle at the edge."""
+    if scale is Scale.SMOKE:
+        return {"mlp": 350, "cnn": 600}[kind], 10
+    return 800, 20
 
 
 def _followed(kind: str, scale: Scale, seed: int, *, late: bool) -> Experiment:
