@@ -77,7 +77,7 @@ def _raised_at(run: xr.Dataset) -> float:
     return float(run["step"].values[changes[0] + 1])
 
 
-def _leap(factor: float) -> Measure:
+def _leap(factor: float | int) -> Measure:
     """The largest loss from the raising on ÷ the median of the quarter of the steps before it."""
 
     def measure(runs: Runs) -> float:
