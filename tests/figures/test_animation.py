@@ -69,3 +69,26 @@ def test_an_mp4_without_ffmpeg_says_what_to_type(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
     with pytest.raises(SettingError, match=r"pip install 'edgewise\[film\]'"):
         save_film(film(run_of(5)), tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("oscillation", np.nan), ("critical_curvature", np.inf), ("critical_curvature", 0.0)]
+)
+def test_a_run_with_nothing_to_show_is_refused(name: str, value: float) -> None:
+    empty = run_of(5)
+    empty[name] = xr.full_like(empty[name], value)
+    with pytest.raises(RecordError, match="at no step are sharpness, oscillation and critical curvature known"):
+        film(empty)
+
+
+@pytest.mark.parametrize("trails", [[], [Trail([], [], "empty")]])
+def test_a_walk_of_nobody_is_refused(trails: list[Trail]) -> None:
+    grid = np.linspace(0, 1, 3)
+    with pytest.raises(SettingError, match="it has no trajectory"):
+        walk(trails, (grid, grid, np.add.outer(grid, grid)), x="a", y="b", title="toy")
+
+
+def test_a_walk_over_no_loss_is_refused() -> None:
+    grid = np.linspace(0, 1, 3)
+    with pytest.raises(SettingError, match="or no loss to draw"):
+        walk([Trail(grid, grid, "a")], (grid, grid, np.full((3, 3), np.nan)), x="a", y="b", title="toy")

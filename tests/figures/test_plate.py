@@ -6,6 +6,7 @@ import xarray as xr
 
 from edgewise.figures import Curve, Field, Level, Panel, overlay, plate
 from edgewise.figures.style import PALETTE
+from edgewise.foundation import SettingError
 
 
 def lines_of(axes: object) -> dict[str, list[float]]:
@@ -83,3 +84,59 @@ def test_a_critical_curvature_that_moves_is_a_curve() -> None:
     figure = overlay({"run": run_of([8.0, 8.0, 6.0, 6.0])}, title="A drop")
     drawn = [line.get_ydata().tolist() for line in figure.axes[0].get_lines()]
     assert [8.0, 8.0, 6.0, 6.0] in drawn
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([1, 2, 3], [NAN, NAN, NAN]),
+        ([], []),
+        ([0, 1, 2], [0, -1, -2]),
+        ([0, 1, 2], [0, 1, 1000]),
+        ([1], [2]),
+        ([1, 2, 3], [1, np.inf, -np.inf]),
+        ([1, 2, 3], [1, 1e300, 1e308]),
+        ([1e-300, 1, 1e308], [1e-300, 1, 1e149]),
+    ],
+)
+@pytest.mark.parametrize("log", ["", "x", "y", "xy"])
+def test_whatever_a_run_gave_can_be_drawn(x: list[float], y: list[float], log: str) -> None:
+    """Warnings are errors here: nothing that a divergence or an empty record gives may stop a figure."""
+    panel = Panel(x="x", y="y", curves=[Curve(x, y, "a")], levels=[Level(2.0, "edge")], log=log)  # type: ignore[arg-type]
+    plate([panel], title="Anything").draw_without_rendering()
+
+
+def test_an_axis_without_a_positive_number_stays_linear() -> None:
+    panels = [Panel(x="x", y="y", curves=[Curve([1, 2], y)], log="xy") for y in ([0, -1], [0, 1])]
+    low, mixed = plate(panels, title="Logs").axes
+    assert (low.get_xscale(), low.get_yscale()) == ("log", "linear")
+    assert (mixed.get_xscale(), mixed.get_yscale()) == ("log", "log")
+
+
+@pytest.mark.parametrize("value", [NAN, -1.0, 0.0])
+def test_a_field_without_a_positive_number_has_a_linear_scale(value: float) -> None:
+    field = Field([0, 1], [0, 1], np.full((2, 2), value), "v", log=True)
+    plate([Panel(x="x", y="y", field=field)], title="Nothing").draw_without_rendering()
+
+
+def test_a_level_out_of_sight_leaves_the_layout_alone() -> None:
+    """Its name, high above the panel, would squeeze all panels to nothing."""
+    panel = Panel(x="x", y="y", curves=[Curve([1, 2], [1, 2])], levels=[Level(200.0, "far")], ylim=(0, 4))
+    figure = plate([panel], title="Far")
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_position().height > 0.5
+
+
+def test_a_plate_without_panels_is_refused() -> None:
+    with pytest.raises(SettingError, match="the figure 'None': it has no panel"):
+        plate([], title="None")
+
+
+@pytest.mark.parametrize("critical", [NAN, np.inf])
+def test_a_run_without_a_critical_curvature_is_overlaid(critical: float) -> None:
+    figure = overlay({"run": run_of(critical), "other": run_of(5.0)}, title="One has none")
+    figure.draw_without_rendering()
+    assert set(lines_of(figure.axes[0])) == {"run", "other"}

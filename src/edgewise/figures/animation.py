@@ -7,7 +7,7 @@ bounces between the walls, and the bouncing pushes the sharpness back.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise.figures.style import FAINT, INK, PALETTE, SMALL, TEXT, TITLE, dress
-from edgewise.foundation import RecordError
+from edgewise.foundation import RecordError, SettingError
 
 Reals = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def film(dataset: xr.Dataset, *, title: str | None = None, process: str | None =
         process: whose; None takes the first.
 
     Raises:
-        RecordError: if one of the two was not read.
+        RecordError: if one of the two was not read, or never where the critical curvature is known.
     """
     one = dataset.isel(process=0) if process is None else dataset.sel(process=process)
     for name, probe in (("sharpness", "Sharpness()"), ("oscillation", "Oscillation()")):
@@ -68,6 +68,14 @@ def film(dataset: xr.Dataset, *, title: str | None = None, process: str | None =
                 f"Add {probe} to its probes",
             )
     known = np.isfinite(one["oscillation"].values) & np.isfinite(one["sharpness"].isel(rank=0).values)
+    critical = one["critical_curvature"].values
+    known &= np.isfinite(critical) & (critical > 0)
+    if not known.any():
+        raise RecordError(
+            "a film of this run",
+            "at no step are sharpness, oscillation and critical curvature known together",
+            "Take more steps, and read both at each",
+        )
     read = one.isel(step=np.flatnonzero(known))
     step, loss = _values(read["step"]), _values(read["loss"])
     sharpness, critical = _values(read["sharpness"].isel(rank=0)), _values(read["critical_curvature"])
@@ -149,7 +157,16 @@ def walk(
         x: what the horizontal axis shows.
         y: what the vertical axis shows.
         title: one line above.
+
+    Raises:
+        SettingError: if there is no trajectory, an empty one, or no loss that is a number.
     """
+    if not trails or not all(np.size(trail.x) for trail in trails) or not np.isfinite(loss[2]).any():
+        raise SettingError(
+            f"the film {title!r}",
+            "it has no trajectory, an empty one, or no loss to draw",
+            "Give it trails of one point or more, and a loss on the grid",
+        )
     figure = Figure(figsize=(6.4, 5.4), facecolor="white", layout="constrained")
     axes = figure.add_subplot()
     dress(axes, last=True)
@@ -168,7 +185,7 @@ def walk(
         axes.plot([], [], color=color, linewidth=0.9, label=trail.label)[0]
         for trail, color in zip(trails, colors, strict=True)
     ]
-    ball = {"marker": "o", "markersize": 7, "markeredgecolor": "white", "linestyle": "none"}
+    ball: dict[str, Any] = {"marker": "o", "markersize": 7, "markeredgecolor": "white", "linestyle": "none"}
     balls = [axes.plot([], [], color=color, **ball)[0] for color in colors]
     axes.legend(loc="upper right", fontsize=SMALL, framealpha=0.9, edgecolor="none")
     said = axes.text(0.02, 0.02, "", transform=axes.transAxes, fontsize=SMALL, color=INK)

@@ -53,11 +53,14 @@ def _panel(runs: Mapping[str, xr.Dataset], name: str, axis: str, process: str | 
         positive &= bool((values.values[known] > 0).all())
         if "sharpness" in name and "critical_curvature" in one:
             critical = one["critical_curvature"].values
-            if np.ptp(critical[np.isfinite(critical)]) == 0:
-                levels.append(Level(float(critical[np.isfinite(critical)][0]), "", color))
+            finite = critical[np.isfinite(critical)]
+            if not finite.size:
+                continue
+            if np.ptp(finite) == 0:
+                levels.append(Level(float(finite[0]), "", color))
             else:
                 curves.append(Curve(one[axis].values, critical, None, color, "dashes"))
-            highest = max(highest, float(np.nanmax(critical)))
+            highest = max(highest, float(finite.max()))
     return Panel(
         x="step" if axis == "step" else "time (step × η)",
         y=name.replace("_", " "),

@@ -17,9 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from edgewise.figures.style import FAINT, INK, PALETTE, SMALL, TEXT, TITLE, dress
+from edgewise.foundation import SettingError
+
+Reals = NDArray[np.float64]
 
 Style = Literal["line", "dashes", "dots", "thin"]
 """How a curve looks: a line, dashes (a prediction), dots (single values), or thin and pale (raw readings)."""
@@ -34,6 +37,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 _WIDTH, _HEIGHT, _LINE = 4.6, 3.4, 0.24
 _LETTERS = {TITLE: 0.112, TEXT: 0.078}
 _SHORT = 1.7  # decades
+_HUGE = 1e150
 # A legend with more entries than this stands in two columns.
 _COLUMN = 6
 
@@ -130,7 +134,12 @@ def plate(panels: Sequence[Panel], *, title: str, text: str | None = None, colum
         title: one bold line.
         text: a sentence or two that say what is to be seen.
         columns: how many panels stand in a row.
+
+    Raises:
+        SettingError: if there is no panel.
     """
+    if not panels:
+        raise SettingError(f"the figure {title!r}", "it has no panel", "Give it one: plate([Panel(…)], title=…)")
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     width = max(columns * _WIDTH, 6.4)
@@ -166,11 +175,12 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
     colors = iter(PALETTE * (1 + len(panel.curves) // len(PALETTE)))
     for curve in panel.curves:
         color = next(colors) if curve.color is None else curve.color
-        x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
+        x, y = _drawable(curve.x), _drawable(curve.y)
         axes.plot(x, y, color=color, label=curve.label, solid_joinstyle="round", **_STYLES[curve.style])
-    if "x" in panel.log:
+    # An axis on which nothing is positive stays linear, as it would have no numbers at all.
+    if "x" in panel.log and _any_positive(axes.dataLim.intervalx, *(curve.x for curve in panel.curves)):
         axes.set_xscale("log")
-    if "y" in panel.log:
+    if "y" in panel.log and _any_positive(axes.dataLim.intervaly, *(curve.y for curve in panel.curves)):
         axes.set_yscale("log")
     for level in panel.levels:
         color = level.color or INK
@@ -178,6 +188,7 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
         axes.annotate(
             level.label, (1.0, level.y), xycoords=("axes fraction", "data"), xytext=(-2, 2),
             textcoords="offset points", ha="right", va="bottom", fontsize=SMALL, color=color,
+            annotation_clip=True,  # a level out of sight has no name in the margin
         )  # fmt: skip
     if panel.xlim is not None:
         axes.set_xlim(panel.xlim)
@@ -198,18 +209,28 @@ def _draw(figure: Figure, axes: Axes, panel: Panel) -> None:
         )  # fmt: skip
 
 
+def _drawable(values: ArrayLike) -> Reals:
+    """As numbers; those of a divergence that drawing would overflow leave a gap, as infinity does."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return np.where(np.abs(numbers) < _HUGE, numbers, np.nan)
+
+
+def _any_positive(*many: ArrayLike) -> bool:
+    return any(bool((_drawable(values) > 0).any()) for values in many)
+
+
 def _number(axis: Axis) -> None:
     """Powers of ten on a long logarithmic axis; 1, 2, 5 of each on a short one, which would have one number."""
     low, high = sorted(axis.get_view_interval())
     axis.set_minor_formatter(NullFormatter())
-    if low > 0 and math.log10(high / low) < _SHORT:
+    if low > 0 and math.log10(high) - math.log10(low) < _SHORT:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _colours(figure: Figure, axes: Axes, field: Field) -> None:
     values = np.ma.masked_invalid(np.asarray(field.values, dtype=float))
-    norm = LogNorm() if field.log else None
+    norm = LogNorm() if field.log and (values > 0).any() else None
     mesh = axes.pcolormesh(
         np.asarray(field.x), np.asarray(field.y), values, cmap="cividis", norm=norm, shading="nearest",
         rasterized=True,

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
@@ -35,7 +36,7 @@ def save_film(film: Film, path: Path | str) -> Path:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     # Refused first: an animation that is made and not written complains.
-    settings = {"animation.ffmpeg_path": _ffmpeg()} if kind == ".mp4" else {}
+    settings: dict[Any, Any] = {"animation.ffmpeg_path": _ffmpeg()} if kind == ".mp4" else {}
     animation = FuncAnimation(film.figure, film.draw, frames=film.pictures, blit=False)
     if kind == ".gif":
         animation.save(path, writer=PillowWriter(fps=_FPS), dpi=_DPI)
@@ -52,7 +53,7 @@ def _ffmpeg() -> str:
     if found := shutil.which("ffmpeg"):
         return found
     try:
-        from imageio_ffmpeg import get_ffmpeg_exe
+        from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
     except ImportError as error:
         raise SettingError(
             "a film as .mp4",
