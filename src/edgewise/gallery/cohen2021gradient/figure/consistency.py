@@ -45,8 +45,8 @@ def fig90(runs: Runs) -> Figure:
     drawn += [panels.loss(runs), Panel(x="step", y="training accuracy", curves=accuracy)]
     return plate(
         drawn,
-        title="With batch normalisation the curvature along the step sits at 2/η",
+        title="With batch normalisation it is the effective smoothness along the step that sits at 2/η",
         columns=3,
         text="Read at nine places on the segment from one iterate to the next, of which the largest is shown; the "
-        "effective smoothness is the change of the gradient per way.",
+        "effective smoothness is the change of the gradient per way. Dashed: 2/η.",
     )

@@ -38,7 +38,7 @@ def sharpness(
             curves.append(Curve(critical[axis].values, critical.values, None, color, "dashes"))
     return Panel(
         x=AXES[axis],
-        y=name.replace("_", " ") + ", dashed: critical curvature",
+        y=name.replace("_", " "),
         curves=curves,
         levels=levels,
         title=title,

@@ -25,7 +25,7 @@ _GOAL = 0.99
 # Critical curvatures 2/η, the most steps, and the steps from reading to reading.
 _RANGE = {
     Scale.SMOKE: ((12, 17, 24), 600, 25),
-    Scale.LAPTOP: ((20, 40, 80), 400, 41),
+    Scale.LAPTOP: ((15, 25, 40), 400, 41),
     Scale.PAPER: ((10, 20, 40, 80), 4000, 51),
 }
 

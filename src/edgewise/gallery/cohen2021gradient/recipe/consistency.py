@@ -46,11 +46,11 @@ def _laptop() -> Mapping[str, Case]:
     few = CIFAR10(n=100)
     return {
         "fully connected, tanh": (network(Scale.LAPTOP), 110, 1500),
-        "fully connected, ReLU": (network(Scale.LAPTOP, activation="relu"), 110, 1500),
-        "convolutional": (cifar10_cnn(n=100, channels=(8, 8), pooling="average"), 30, 600),
-        "VGG-11": (_images(few, VGG11(width=8)), 20, 600),
-        "ResNet": (_images(few, ResNet(blocks=1, width=4, batch_norm=False)), 20, 600),
-        "vision transformer": (_images(few, ViT(patch=8, layers=1, width=16, heads=2)), 60, 600),
+        "fully connected, ReLU": (network(Scale.LAPTOP, activation="relu"), 60, 1500),
+        "convolutional": (cifar10_cnn(n=100, channels=(8, 8), pooling="average"), 15, 600),
+        "VGG-11": (_images(few, VGG11(width=8)), 10, 600),
+        "ResNet": (_images(few, ResNet(blocks=1, width=4, batch_norm=False)), 14, 600),
+        "vision transformer": (_images(few, ViT(patch=8, layers=1, width=16, heads=2)), 150, 800),
         "Chebyshev regression": (chebyshev_mlp(degree=4), 10, 8000),
         "language model": (text_gpt(n=32, context=32, layers=2, width=32), 8, 800),
     }
