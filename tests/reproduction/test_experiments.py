@@ -3,6 +3,7 @@
 import importlib
 import signal
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import torch
 import xarray as xr
 from papers import descent, halving
 
-from edgewise.dynamics import Loss, Progress, Silent, evolve
+from edgewise.dynamics import Loss, Progress, Run, Silent, evolve
 from edgewise.foundation import RecordError, SettingError, one_thread
 from edgewise.methods import GradientDescent
 from edgewise.problems import chebyshev_mlp
+from edgewise.records import list_records
 from edgewise.reproduction import Computation, Descent
 from edgewise.reproduction.computation import _source
 
@@ -90,6 +92,20 @@ def test_its_identity_is_its_recipe(other: Descent) -> None:
     assert descent().identity(0) == descent().identity(0)
     assert descent().identity(0) != other.identity(0)
     assert descent().identity(0) != descent().identity(1)
+
+
+def test_its_cost_is_the_clock_with_its_probes_in_all_sittings(tmp_path: Path) -> None:
+    """Advancing three steps of a tiny network takes less than reading it and writing the record."""
+    one = descent()
+    since = time.perf_counter()
+    made(one, tmp_path)
+    took = time.perf_counter() - since
+    assert sum(Run(list_records(tmp_path).records[0]).seconds.values()) < one.seconds(tmp_path) <= took
+    once = one.seconds(tmp_path)
+    one.perform(tmp_path, 0, Silent())
+    assert one.seconds(tmp_path) > once
+    (tmp_path / "seconds").unlink()
+    assert 0 < one.seconds(tmp_path) < once, "a record of before"
 
 
 def test_the_first_process_is_the_first_of_the_recipe_whoever_made_the_record(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A descent: processes side by side on a problem, recorded by `evolve`."""
 
+import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,8 @@ from edgewise.dynamics import Diverged, Event, Probe, Problem, Process, Progress
 from edgewise.foundation import JSON, RecordError, encode
 from edgewise.records import list_records
 from edgewise.reproduction.experiment import Experiment
+
+_SITTINGS = "seconds"  # beside the run: how long each sitting took, a line each
 
 
 @final
@@ -56,7 +59,16 @@ class Descent(Experiment):
         return set(outcomes) == set(self.processes) and all(o.kind != "interrupted" for o in outcomes.values())
 
     def perform(self, folder: Path, seed: int, progress: Progress) -> None:
-        """Descend, or go on from the last checkpoint."""
+        """Descend, or go on from the last checkpoint; each sitting notes how long it was."""
+        folder.mkdir(parents=True, exist_ok=True)
+        since = time.perf_counter()
+        try:
+            self._descend(folder, seed, progress)
+        finally:
+            with (folder / _SITTINGS).open("a", encoding="utf-8") as sittings:
+                sittings.write(f"{time.perf_counter() - since:.6g}\n")
+
+    def _descend(self, folder: Path, seed: int, progress: Progress) -> None:
         run = _run(folder)
         if run is not None:
             run.resume(progress=progress)
@@ -83,7 +95,13 @@ class Descent(Experiment):
         return dataset.sel(process=order)
 
     def seconds(self, folder: Path) -> float:
-        """What advancing its processes took."""
+        """What it took on the clock, with its probes, in all sittings that came to an end.
+
+        A record of another version, which noted none, tells what advancing its processes took.
+        """
+        sittings = folder / _SITTINGS
+        if sittings.exists():
+            return sum(float(line) for line in sittings.read_text(encoding="utf-8").split())
         run = _run(folder)
         return sum(run.seconds.values()) if run is not None else 0.0
 
