@@ -3,7 +3,8 @@
 from edgewise.gallery.cohen2021gradient import claims, figure, recipe
 from edgewise.reproduction import Exhibit, Reproduction
 
-# The oscillations at the edge multiply the rounding of single precision, which differs from machine to machine.
+# The oscillations at the edge multiply the rounding of single precision, which differs from machine to machine: a
+# step size changed by 2 · 10⁻⁷ moves medians of the sharpness by up to one per cent, and counts by more.
 _SINGLE = 0.1
 
 REPRODUCTION = Reproduction(

@@ -33,7 +33,7 @@ def _smoke() -> Mapping[str, Case]:
     return {
         "fully connected, tanh": (network(Scale.SMOKE), 26, 910),
         "fully connected, ReLU": (network(Scale.SMOKE, activation="relu"), 18, 600),
-        "convolutional": (_images(digits, CNN(channels=(8, 8), pooling="average")), 8, 600),
+        "convolutional": (_images(digits, CNN(channels=(8, 8), pooling="average")), 8, 1000),
         "VGG-11": (_images(Enlarged(data=Digits(n=10)), VGG11(width=4)), 6, 300),
         "ResNet": (_images(digits, ResNet(blocks=1, width=4, batch_norm=False)), 12, 500),
         "vision transformer": (_images(digits, ViT(patch=2, layers=1, width=16, heads=2)), 45, 700),
