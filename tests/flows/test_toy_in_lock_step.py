@@ -33,7 +33,8 @@ def dataset() -> xr.Dataset:
         "constrained": ew.ConstrainedFlow(method),
     }
     probes = [ew.Sharpness(every=2), ew.Distance("mid", "central"), ew.Distance("mid", "flow")]
-    return ew.evolve(processes, toy, STEPS, [*probes, ew.ModeDisplacement("gd", "central")]).dataset
+    modes = [ew.ModeDisplacement("gd", "central"), ew.ModeDisplacement("gd", "central", about="mid")]
+    return ew.evolve(processes, toy, STEPS, [*probes, *modes]).dataset
 
 
 def over_cycles(series: xr.DataArray) -> float:
@@ -48,6 +49,9 @@ def test_the_oscillation_is_as_strong_as_the_theory_says(dataset: xr.Dataset) ->
     np.testing.assert_allclose(dataset.sel(process="constrained").predicted_variance[-1, 0], DELTA2, rtol=1e-6)
     measured = over_cycles(central.mode_displacement[:, 0] ** 2)
     assert measured == pytest.approx(DELTA2, rel=0.05)
+    about_the_midpoints = over_cycles(central.mode_oscillation[:, 0] ** 2)
+    assert about_the_midpoints == pytest.approx(DELTA2, rel=0.05)
+    assert about_the_midpoints != measured
 
 
 def test_the_averages_stay_at_the_edge_where_gradient_flow_leaves_it(dataset: xr.Dataset) -> None:

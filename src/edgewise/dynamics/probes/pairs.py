@@ -180,6 +180,8 @@ class ModeDisplacement(Probe):
         a: the discrete run.
         b: a flow that knows its critical modes, such as the central flow; the reading stands in its rows.
         every: read every so many steps.
+        about: the process from which it is taken; None takes the flow itself. About the midpoints of the run it is
+            the oscillation alone, wherever the flow has drifted to.
 
     References:
         cohen2025understanding
@@ -188,6 +190,7 @@ class ModeDisplacement(Probe):
     a: str
     b: str
     every: int = 1
+    about: str | None = None
     predicted: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -195,18 +198,24 @@ class ModeDisplacement(Probe):
 
     @property
     def pair(self) -> tuple[str, ...]:
-        """a and b."""
-        return self.a, self.b
+        """a and b, and the process from which it is taken."""
+        return (self.a, self.b) if self.about is None else (self.a, self.b, self.about)
 
     def series(self) -> tuple[Series, ...]:
-        """`mode_displacement`, along `mode`."""
+        """`mode_displacement`, or `mode_oscillation` about another process, along `mode`."""
         long_name = f"displacement of {self.a} along a critical mode"
-        return (Series("mode_displacement", ("mode",), units="parameter", long_name=long_name),)
+        return (Series(self._name, ("mode",), units="parameter", long_name=long_name),)
 
     def read(self, frame: Frame, state: Any) -> tuple[Readings, Any]:
         """The displacements; nothing once a has ended, or while no mode is critical."""
         prediction = frame.prediction
-        if self.a not in frame.others or prediction is None or prediction.directions is None:
+        others = {self.a} if self.about is None else {self.a, self.about}
+        if not others <= frame.others.keys() or prediction is None or prediction.directions is None:
             return {}, None
-        displacements = prediction.directions.T @ (frame.others[self.a].w - frame.w)
-        return ({"mode_displacement": displacements.tolist()} if len(displacements) else {}), None
+        centre = frame.w if self.about is None else frame.others[self.about].w
+        displacements = prediction.directions.T @ (frame.others[self.a].w - centre)
+        return ({self._name: displacements.tolist()} if len(displacements) else {}), None
+
+    @property
+    def _name(self) -> str:
+        return "mode_displacement" if self.about is None else "mode_oscillation"

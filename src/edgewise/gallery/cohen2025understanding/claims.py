@@ -44,13 +44,13 @@ def _loss_over(prediction: str) -> Measure:
     return measure
 
 
-def _by_mode(runs: Runs) -> list[tuple[float, float]]:
+def _by_mode(runs: Runs, name: str = "mode_displacement") -> list[tuple[float, float]]:
     """Of every mode that is critical for long: the sums of ⟨u, w − w_c⟩² and of the predicted variance."""
     run = only(runs).sel(process="central")
     late = run["step"].values >= _onset(only(runs), None)
     sums = []
     for mode in range(min(run.sizes["mode"], run["predicted_variance"].shape[1])):
-        displaced, variance = run["mode_displacement"].values[:, mode], run["predicted_variance"].values[:, mode]
+        displaced, variance = run[name].values[:, mode], run["predicted_variance"].values[:, mode]
         both = late & np.isfinite(displaced) & np.isfinite(variance)
         if both.sum() > _LONG * late.sum():
             sums.append((float((displaced[both] ** 2).sum()), float(variance[both].sum())))
@@ -68,6 +68,12 @@ def _worst_mode(runs: Runs) -> float:
 def _all_modes(runs: Runs) -> float:
     """Measured ÷ predicted variance of all modes together."""
     measured, predicted = np.sum(_by_mode(runs), axis=0)
+    return float(measured / predicted)
+
+
+def _oscillation(runs: Runs) -> float:
+    """The same about the midpoints of the run, wherever the central flow is."""
+    measured, predicted = np.sum(_by_mode(runs, "mode_oscillation"), axis=0)
     return float(measured / predicted)
 
 
@@ -104,6 +110,12 @@ def _of_flow(name: str, stable: str) -> tuple[Claim, ...]:
             "so it is over the critical modes together",
             source,
             _all_modes,
+            Between(0.7, 1.4),
+        ),
+        Claim(
+            "so it is of the oscillation about the midpoints of the run itself",
+            source,
+            _oscillation,
             Between(0.7, 1.4),
         ),
     )

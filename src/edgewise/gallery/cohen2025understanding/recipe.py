@@ -76,6 +76,7 @@ def _beside(scale: Scale, seed: int, method: AnyMethod, stable: Process) -> Mapp
                 Distance("midpoint", "central"),
                 Distance("midpoint", "stable"),
                 ModeDisplacement("method", "central"),
+                ModeDisplacement("method", "central", about="midpoint"),
             ),
         )
     }
