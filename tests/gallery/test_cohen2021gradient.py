@@ -28,8 +28,8 @@ from edgewise.reproduction import Scale
 STEPS = np.arange(200)
 
 
-def _tiny() -> Problem:
-    return dataclasses.replace(network(Scale.SMOKE, width=3, samples=6), dtype=torch.float64)
+def _tiny(width: int = 3) -> Problem:
+    return dataclasses.replace(network(Scale.SMOKE, width=width, samples=6), dtype=torch.float64)
 
 
 def _dense_sharpness(problem: Problem, w: torch.Tensor) -> float:
@@ -109,7 +109,7 @@ class TestDestabilisation:
 
 class TestAlongTheStep:
     def test_it_is_the_largest_of_nine_places(self) -> None:
-        problem, critical = _tiny(), 5
+        problem, critical = _tiny(width=1), 5
         record = along(problem, critical, steps=0, every=1)
         objective = dealt_anew(problem).objective()
         gradient = objective.gradient(objective.start)
