@@ -48,11 +48,11 @@ def _growing(run: xr.Dataset) -> tuple[NDArray[np.intp], Reals, Reals]:
 
 
 def flips(runs: Runs) -> float:
-    """The share of the steps of the window in which the oscillation changes its sign."""
+    """The share of the first steps that are not rounding in which the oscillation changes its sign."""
     run = only(runs)
-    start = _crossing(run)
-    steps, wave = oscillation(run)
-    wave = wave[(steps <= start + _WINDOW) & (np.abs(wave) > _RESOLVED)]
+    _crossing(run)
+    _, wave = oscillation(run)
+    wave = wave[np.abs(wave) > _RESOLVED][:_WINDOW]
     if len(wave) < _WINDOW / 2:
         raise EvidenceError(
             f"the sides of {len(wave)} steps",
