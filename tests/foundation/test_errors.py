@@ -18,7 +18,16 @@ from edgewise.foundation import (
     first_line,
 )
 
-ERRORS = [SettingError, ObjectiveError, DerivativeError, DataError, FlowError, RecordError, EvidenceError, NounError]
+ERRORS = [
+    SettingError,
+    ObjectiveError,
+    DerivativeError,
+    DataError,
+    FlowError,
+    RecordError,
+    EvidenceError,
+    NounError,
+]
 
 
 @pytest.mark.parametrize("error", [EdgewiseError, *ERRORS])

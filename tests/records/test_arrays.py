@@ -76,3 +76,11 @@ def test_damage_is_named(tmp_path: Path, name: str, damage: object, message: str
         path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(RecordError, match=message):
         read_arrays(tmp_path)
+
+
+def test_a_dimension_without_length_is_refused(tmp_path: Path) -> None:
+    dataset = xr.Dataset({"x": ("step", np.ones(2)), "modes": (("step", "mode"), np.ones((2, 0)))})
+    with pytest.raises(RecordError, match=r"its dimension 'mode' has no length.*drop_dims\('mode'\)"):
+        write_arrays(tmp_path, dataset, {})
+    write_arrays(tmp_path, dataset.drop_dims("mode"), {})
+    assert read_arrays(tmp_path)["x"].values.tolist() == [1, 1]

@@ -33,6 +33,12 @@ def write_arrays(folder: Path, dataset: xr.Dataset, manifest: Mapping[str, JSON]
         RecordError: if the folder cannot be written, or the file cannot hold such arrays.
     """
     path = folder / ARRAYS
+    if empty := [str(name) for name, size in dataset.sizes.items() if not size]:
+        raise RecordError(
+            f"writing {path}",
+            f"its dimension {empty[0]!r} has no length, which the file takes for one without end",
+            f"Leave it out, with dataset.drop_dims({empty[0]!r})",
+        )
     with explaining(path, "writing"):
         folder.mkdir(parents=True, exist_ok=True)
         # Old arrays beside a new manifest, or the other way round, would pass for damage.
