@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 import types
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -19,7 +20,13 @@ FOLDERS = sorted(str(path.parent.relative_to(SOURCE)).replace("/", ".") for path
 
 def in_order(names: list[str]) -> list[str]:
     """Constants, then classes, then functions, each by name: as ruff sorts `__all__` and imports."""
-    return sorted(names, key=lambda name: (0 if name.isupper() else 1 if name[0].isupper() else 2, name))
+
+    def rank(name: str) -> tuple[int, list[tuple[int, str]]]:
+        kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+        # Numbers count as numbers: fig3 before fig14.
+        return kind, [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+    return sorted(names, key=rank)
 
 
 def public_names(module: types.ModuleType) -> set[str]:
