@@ -84,6 +84,7 @@ def flowed(method: AnyMethod, etas: list[float]) -> Tensor:
     return w
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.samples])
 def test_halving_the_step_size_halves_the_distance_to_the_stable_flow(name: str) -> None:
     make, distances = CASES[name].make, []

@@ -109,6 +109,7 @@ def test_ctrl_c_during_a_run_inside_a_computation_keeps_nothing_as_whole(tmp_pat
     assert not job.experiment.finished(job.folder)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_every_process_of_the_pool_and_saves_their_runs(tmp_path: Path) -> None:
     jobs = plan([("a", replace(EXHIBIT, recipe=longer_recipe))], Scale.SMOKE, 1, tmp_path)
     pressed = threading.Thread(target=_press_when_running, args=([job.folder for job in jobs[:2]],))
@@ -134,6 +135,7 @@ def longer_recipe(scale: Scale, seed: int) -> dict[str, Descent]:
     return {str(lr): papers.descent(steps=10**6, lr=lr) for lr in (0.01, 0.02, 0.03)}
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_no_other_job_with_it(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
 

@@ -27,6 +27,7 @@ REPRODUCTION = Reproduction(
             recipe=recipe.fig4,
             claims=claims.CROSSING,
             figure=figure.fig4,
+            film=figure.fig4_film,
             golden_rtol=_SINGLE,
         ),
         Exhibit(

@@ -15,6 +15,7 @@ REPRODUCTION = Reproduction(
             recipe=recipe.three_step_sizes,
             claims=claims.THREE_STEP_SIZES,
             figure=figure.three_step_sizes,
+            film=figure.three_walks,
         ),
         Exhibit(
             name="theorem",

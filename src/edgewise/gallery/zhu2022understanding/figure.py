@@ -4,9 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from edgewise.claims import Runs
-from edgewise.figures import FAINT, INK, PALETTE, Curve, Field, Level, Panel, plate
+from edgewise.figures import FAINT, INK, PALETTE, Curve, Field, Film, Level, Panel, Trail, plate, walk
 
 _LOSS_FLOOR = 1e-16
+_WALKED = 150  # steps that a film shows
 
 
 def three_step_sizes(runs: Runs) -> Figure:
@@ -54,6 +55,18 @@ def three_step_sizes(runs: Runs) -> Figure:
         text="Descent on (1 − x²y²)²/4 from (2.5, 0.4001), where the sharpness is 12.8. Dashed: 2/η.",
         columns=3,
     )
+
+
+def three_walks(runs: Runs) -> Film:
+    """The same three ways through the plane, step by step."""
+    run = runs["paths"].isel(start=0, step=slice(0, _WALKED))
+    trails = [
+        Trail(run["x"].values[:, i], run["y"].values[:, i], f"2/η = {2 / lr:.3g}")
+        for i, lr in enumerate(run["lr"].values)
+    ]
+    x, y = np.linspace(1.8, 2.8, 201), np.linspace(0.2, 0.6, 201)
+    loss = (1 - x**2 * y[:, None] ** 2) ** 2 / 4
+    return walk(trails, (x, y, loss), x="x", y="y", title="Each bounces until it is flat enough for its step size")
 
 
 def gaps(runs: Runs) -> Figure:
