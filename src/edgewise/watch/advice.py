@@ -1,0 +1,293 @@
+"""Advice: how large the step size may be now, what breaks first, how long to warm up, how to go on after a spike.
+
+Everything rests on one number, the edge ratio of a unit of step size: critical curvatures go with 1/η, so a
+reading with edge ratio r at the step size η says that the edge is at η/r. What cannot be told from the readings
+is None, with a sentence that says why.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.optim import Optimizer
+
+from edgewise.foundation import ParameterSpace, SettingError, Vector
+from edgewise.watch.reading import Kind, Reading
+from edgewise.watch.slope import Slope, per_unit, readable, slope_of
+from edgewise.watch.warmup import warmup
+
+# The kinds that an edge can be read of, the best first. Full sharpness stays below its line where batches are
+# small, so there it comes last, and successive gradients differ mostly because their samples do; a curvature along
+# one direction never exceeds the sharpness.
+_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature", "secant curvature")
+_BATCHES: tuple[Kind, ...] = (
+    "batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness",
+)  # fmt: skip
+# A kind that has not been read for this share of the run, and for so many steps, says nothing of now.
+_STALE, _PATIENCE = 0.2, 50
+# After a spike: this share of what the largest curvature around it allows.
+_SAFETY = 0.8
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to do with the step size; `str()` says it in sentences.
+
+    Attributes:
+        lr: the present step size, which the others are to be compared with.
+        kind: the reading that it rests on; None if there is none.
+        max_lr: the largest stable step size now.
+        low: what that is at least.
+        high: what it is at most.
+        first_to_break: what loses stability first if the step size is raised.
+        steps_to_edge: in how many steps the present step size reaches its edge; 0 if it is there.
+        warmup_steps: how long a linear warm-up to the full step size this model needs.
+        after_spike: a safe step size after the last spike; None without one.
+        sentences: all of it in words, and why something cannot be told.
+    """
+
+    lr: float
+    kind: Kind | None
+    max_lr: float | None
+    low: float | None
+    high: float | None
+    first_to_break: str | None
+    steps_to_edge: int | None
+    warmup_steps: int | None
+    after_spike: float | None
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+
+def advise(
+    readings: Sequence[Reading],
+    losses: NDArray[Any],
+    spikes: Sequence[int],
+    lr: float | int,
+    *,
+    mini_batches: bool = False,
+    momentum: float | int = 0.0,
+    shares: Mapping[str, float] | None = None,
+    full_lr: float | int | None = None,
+) -> Advice:
+    """Advice from numbers: readings, losses and the steps of spikes.
+
+        η_max = η_t / r_t
+
+    for the edge ratio r_t that was read at the step size η_t: the median of the recent readings of the best kind,
+    or their straight line at the last of them where they clearly rise or fall (Theil and Sen's slope). Between
+    `low` and `high` lie the bounds of the readings and nine tenths of their scatter.
+
+    With momentum β the line is known for two ends only: 2(1+β)/η for large batches and 2(1−β)/η for small ones
+    (andreyev2026momentum). Readings of small batches, and those along an update, which is a sum over 1/(1−β)
+    gradients, leave everything between open; `max_lr` is then the geometric middle.
+
+    Args:
+        readings: in order.
+        losses: with fields `step` and `loss`.
+        spikes: the steps at which the loss had a spike.
+        lr: the present step size, as in `Reading.lr`.
+        mini_batches: whether the training draws batches from more data.
+        momentum: β, or Adam's β₁.
+        shares: for each parameter its share of the top eigenvector's mass; None if that was not read.
+        full_lr: where a warm-up ends; None takes the largest step size seen.
+
+    Raises:
+        SettingError: if the step size is not a positive number, or the momentum not in [0, 1).
+
+    Example:
+        >>> from edgewise.watch import Reading
+        >>> row = Reading(step=9, kind="effective sharpness", value=50.0, low=49.0, high=51.0, critical=200.0,
+        ...               lr=0.01, passes=30, seconds=0.1)
+        >>> advise([row], np.zeros(0, [("step", float), ("loss", float)]), [], 0.01).max_lr
+        0.04
+
+    References:
+        cohen2021gradient, cohen2022adaptive, andreyev2024edge, andreyev2026momentum
+    """
+    _check(lr, momentum)
+    lr, beta = float(lr), float(momentum)
+    rows = [row for row in readings if readable(row)]
+    kind = _best(rows, _BATCHES if mini_batches else _FULL)
+    bad = np.flatnonzero(~np.isfinite(losses["loss"]))
+    trouble = (f"The loss is not finite since step {losses['step'][bad[0]]:.0f}.",) if bad.size else ()
+    if kind is None:
+        return Advice(
+            lr=lr, kind=None, max_lr=None, low=None, high=None, first_to_break=None, steps_to_edge=None,
+            warmup_steps=None, after_spike=None, sentences=(*trouble, _nothing(readings)),
+        )  # fmt: skip
+    own = [row for row in rows if row.kind == kind]
+    since = max((step for step in spikes if step <= own[-1].step), default=-1)
+    slope = slope_of([row for row in own if row.step > since] or own[-1:])
+    quiet = not bad.size and not any(step >= slope.first for step in spikes)
+    limits = _limits(slope, kind, lr, beta, mini_batches, quiet)
+    steps, when = _edge(slope, lr, limits)
+    first, breaks = _first(own[-1], rows, shares)
+    full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in own))
+    needed, ramp = warmup(own, full)
+    after, safe = _after(own, spikes, lr, limits.factors[0])
+    return Advice(
+        lr=lr, kind=kind, max_lr=limits.max_lr, low=limits.low, high=limits.high, first_to_break=first,
+        steps_to_edge=steps, warmup_steps=needed, after_spike=after,
+        sentences=(*trouble, limits.sentence, *limits.doubts, when, breaks, ramp, *safe),
+    )  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """The largest stable step size; between which factors of what was read its line lies."""
+
+    max_lr: float
+    low: float
+    high: float
+    factors: tuple[float, float]
+    sentence: str
+    doubts: tuple[str, ...]
+
+
+def _best(rows: Sequence[Reading], order: Sequence[Kind]) -> Kind | None:
+    """The best kind that has been read of late."""
+    newest = max((row.step for row in rows), default=0)
+    alive = {row.kind for row in rows if newest - row.step <= max(_PATIENCE, _STALE * newest)}
+    return next((kind for kind in order if kind in alive), None)
+
+
+def _nothing(readings: Sequence[Reading]) -> str:
+    """What to say where no edge can be told."""
+    compared = [row for row in readings if row.ratio is not None]
+    if not compared:
+        why = (
+            "no curvature has been read yet that has a critical value. Watch more steps, or allow a larger budget."
+        )
+    else:
+        last = compared[-1]
+        why = (
+            f"the {last.kind} of step {last.step} is {last.value:.3g}, "
+            "and only a curvature that is positive and finite has an edge."
+        )
+    return f"Cannot tell how large the step size may be: {why}"
+
+
+def _limits(slope: Slope, kind: Kind, lr: float, beta: float, mini_batches: bool, quiet: bool) -> _Limits:
+    ends = (1.0 - beta) / (1.0 + beta)
+    factors, doubts = (1.0, 1.0), []
+    if beta and kind in ("critical sharpness", "secant curvature"):
+        factors = (1.0, 1.0 / ends)
+        doubts.append(
+            f"It is read along updates, which with momentum {beta:g} sum over {1 / (1 - beta):.3g} gradients: "
+            f"the largest step size lies between what they say and {1 / ends:.3g} times that."
+        )
+    elif beta and mini_batches:
+        factors = (ends, 1.0)
+        doubts.append(
+            f"With momentum {beta:g} and small batches the line lies between 2(1−β)/η and 2(1+β)/η, "
+            f"which are a factor {1 / ends:.3g} apart."
+        )
+    low, high = factors[0] / slope.high, factors[1] / slope.low if slope.low > 0 else math.inf
+    best = 1.0 / slope.now
+    if doubts:
+        if quiet and low < lr <= high:
+            low = lr
+            doubts.append(f"The present {lr:.3g} has trained without a spike, so it is no less than that.")
+        best = math.sqrt(low * high) if low > 0 and high < math.inf else best
+    if mini_batches and kind == "effective sharpness":
+        doubts.append("Small batches lose stability below it, where batch sharpness says: take it as a ceiling.")
+    if kind in ("critical sharpness", "gradient curvature", "secant curvature") and not beta:
+        doubts.append("It is a curvature along one direction; a steeper one may set in below it.")
+    if slope.rising:
+        doubts.append(f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps.")
+    sentence = (
+        f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
+        f"{best / lr:.3g} times the present {lr:.3g}, by {kind} at step {slope.last:.0f}."
+    )
+    return _Limits(max_lr=best, low=low, high=high, factors=factors, sentence=sentence, doubts=tuple(doubts))
+
+
+def _edge(slope: Slope, lr: float, limits: _Limits) -> tuple[int | None, str]:
+    """When the present step size meets the edge."""
+    # The readings are measured against a line that momentum may have moved: by this factor.
+    moved = 1.0 / (limits.max_lr * slope.now)
+    if lr >= limits.max_lr:
+        word = "at" if lr <= limits.high else "beyond"
+        return 0, f"The present step size is {word} its edge already."
+    if not slope.rising:
+        return (
+            None,
+            "At the present step size nothing is on its way to the edge: the curvature does not clearly rise.",
+        )
+    gap = 1.0 / (lr * moved) - slope.now
+    steps = max(1, round(gap / slope.rate))
+    earliest, latest = (math.ceil(gap / rate) for rate in (slope.rate_high, slope.rate_low))
+    return steps, f"At the present rate it reaches its edge in about {steps} steps ({earliest} to {latest})."
+
+
+def _first(row: Reading, rows: Sequence[Reading], shares: Mapping[str, float] | None) -> tuple[str, str]:
+    """The parameter that most of the top eigenvector lies in, or else the reading nearest to its line."""
+    if shares:
+        name, share = max(shares.items(), key=lambda item: item[1])
+        first = f"{name} ({share:.0%} of the top eigenvector)"
+        return first, f"What breaks first if it is raised: {first}."
+    latest = {other.kind: other for other in rows if row.step - other.step <= _PATIENCE}
+    nearest = max(latest.values(), key=lambda other: other.ratio or 0.0)
+    first = f"{nearest.kind} ({nearest.ratio:.2f} of its critical value)"
+    return (
+        first,
+        f"What breaks first if it is raised: {first}; no eigenvector was read that says which parameters.",
+    )
+
+
+def _after(
+    rows: Sequence[Reading], spikes: Sequence[int], lr: float, factor: float
+) -> tuple[float | None, tuple[str, ...]]:
+    """A step size that is safe for the largest curvature around the last spike."""
+    if not spikes:
+        return None, ()
+    spike = max(spikes)
+    before = [per_unit(row) for row in rows if row.step < spike][-1:]
+    behind = [per_unit(row) for row in rows if row.step >= spike]
+    around = [*before, *([float(np.median(behind))] if behind else [])]
+    if not around:
+        return None, (
+            f"No step size can be called safe after the spike at step {spike}: nothing was read around it.",
+        )
+    safe = min(lr, _SAFETY * factor / max(around))
+    if safe == lr:
+        return safe, (f"After the spike at step {spike} the present step size is safe: it need not be lowered.",)
+    words = f"{_SAFETY:g} of what the largest curvature around it allows"
+    return safe, (f"After the spike at step {spike} a step size of {safe:.3g} is safe, {words}.",)
+
+
+def eigenvector_shares(vector: Vector, space: ParameterSpace) -> dict[str, float]:
+    """Of the mass of a vector, the share in each parameter.
+
+        ‖u_i‖² / ‖u‖²
+
+    Args:
+        vector: u, such as the top eigenvector of the effective Hessian.
+        space: the names of its entries.
+    """
+    masses = {name: float(tensor.double().square().sum()) for name, tensor in space.unflatten(vector).items()}
+    total = sum(masses.values())
+    return {name: mass / total for name, mass in masses.items()}
+
+
+def momentum_of(optimizer: Optimizer) -> float:
+    """β of the first param group, or Adam's β₁; 0 for an optimiser that has none."""
+    group = optimizer.param_groups[0]
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0.0))
+
+
+def _check(lr: float | int, momentum: float | int) -> None:
+    if not 0 < lr < math.inf:
+        raise SettingError(
+            f"lr={lr}", "a step size is a positive number", "Type lr=optimizer.param_groups[0]['lr']"
+        )
+    if not 0 <= momentum < 1:
+        raise SettingError(f"momentum={momentum}", "it is in [0, 1)", "Type momentum=0.9")
