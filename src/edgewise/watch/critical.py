@@ -1,0 +1,112 @@
+"""Critical sharpness of a model along a direction of its parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgewise.curvature import CriticalStep, critical_step
+from edgewise.foundation import SettingError
+from edgewise.watch.live import Autocast, LiveLoss
+
+Direction = Tensor | Mapping[str, Tensor] | Sequence[Tensor]
+
+
+def critical_sharpness(
+    model: nn.Module,
+    criterion: Callable[..., Tensor] | None,
+    batch: Any,
+    direction: Direction,
+    *,
+    guess: float | int = 1.0,
+    rtol: float = 0.05,
+    passes: int = 12,
+    autocast: Autocast | None = None,
+) -> CriticalStep:
+    """The critical sharpness of a live model: how far along a direction its loss falls, by forward passes alone.
+
+        η_c = min{η > 0 : L(w + ηd) > L(w)},     λ_c = 2/η_c
+
+    For gradient descent on a quadratic, d = −g, it is gᵀHg/‖g‖². The model is left as it is, bit by bit.
+
+    Args:
+        model: any module, in the mode in which its loss is wanted.
+        criterion: `criterion(outputs, targets)` → scalar; None for a model that returns its own loss.
+        batch: `(inputs, targets)`, or with no criterion a dict of keyword arguments.
+        direction: d, one entry for each trainable parameter: a flat vector, a tensor for each, or a dict by name.
+        guess: where to begin, such as the present step size.
+        rtol: of the step.
+        passes: the most forward passes to use.
+        autocast: makes the context in which forward passes run.
+
+    Returns:
+        `.sharpness` is λ_c, `.bounds` between what it lies, `.step` is η_c.
+
+    Raises:
+        SettingError: if the parts do not fit, or the direction is none.
+
+    Example:
+        >>> layer = nn.Linear(1, 1, bias=False)
+        >>> data = torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1)
+        >>> found = critical_sharpness(layer, nn.MSELoss(), data, -layer.weight.sign())
+        >>> weight = float(layer.weight.abs())
+        >>> abs(found.sharpness * weight - 1.0) < 0.01  # the loss comes back on the other side, at 2|w|
+        True
+
+    References:
+        critical2026sharpness
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not parameters:
+        raise SettingError(
+            f"a {type(model).__name__} with no trainable parameters",
+            "there is no direction to go",
+            "Type model.requires_grad_(True)",
+        )
+    live = LiveLoss(model, criterion, batch, parameters, autocast=autocast)
+    steps = _pieces(direction, parameters)
+    start = live.snapshot()
+    with live.between(start, [p + d for p, d in zip(start, steps, strict=True)]) as loss:
+        present = loss(0.0)
+        noise = live.rounding * abs(present)
+        return critical_step(loss, present, guess=guess, rtol=rtol, passes=passes, noise=noise)
+
+
+def _pieces(direction: Direction, parameters: Mapping[str, Tensor]) -> list[Tensor]:
+    shapes = [p.shape for p in parameters.values()]
+    if isinstance(direction, Tensor):
+        size = sum(shape.numel() for shape in shapes)
+        if len(shapes) == 1 and direction.shape == shapes[0]:
+            pieces = [direction]
+        elif direction.shape == (size,):
+            split = direction.split([shape.numel() for shape in shapes])
+            pieces = [piece.view(shape) for piece, shape in zip(split, shapes, strict=True)]
+        else:
+            raise _misfit(f"a direction of shape {tuple(direction.shape)}", parameters)
+    elif isinstance(direction, Mapping):
+        if direction.keys() != parameters.keys():
+            raise _misfit(f"a direction with the names {', '.join(map(str, direction))}", parameters)
+        pieces = [direction[name] for name in parameters]
+    else:
+        pieces = list(direction)
+    if [piece.shape for piece in pieces] != shapes:
+        raise _misfit(f"a direction of {len(pieces)} tensors", parameters)
+    example = next(iter(parameters.values()))
+    pieces = [piece.detach().to(dtype=example.dtype, device=example.device) for piece in pieces]
+    if not all(bool(torch.isfinite(piece).all()) for piece in pieces) or not any(bool(p.any()) for p in pieces):
+        raise SettingError(
+            "a direction that is zero or not finite",
+            "it points nowhere",
+            "Give the negative gradient, or an update",
+        )
+    return pieces
+
+
+def _misfit(given: str, parameters: Mapping[str, Tensor]) -> SettingError:
+    size = sum(p.numel() for p in parameters.values())
+    return SettingError(
+        given,
+        f"the model has {len(parameters)} trainable parameters with {size} entries",
+        "Give a tensor for each, a dict by their names, or one flat vector",
+    )

@@ -1,0 +1,287 @@
+"""What can be read of a training run, from what is free to what is dear.
+
+An instrument is asked right after an update w_t → w_{t+1} and gives readings about it. Those that only look at
+what lies around are free; the critical sharpness takes forward passes; curvature along the gradient one
+Hessian-vector product; the effective sharpness a few.
+"""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState, critical_step
+from edgewise.foundation import Vector, generator
+from edgewise.objectives import Point
+from edgewise.watch.line import Line
+from edgewise.watch.live import LiveLoss, Weights
+from edgewise.watch.reading import Kind, Reading
+
+_GRADIENT_PASSES = 3.0
+_PRODUCT_PASSES = 6.0
+
+
+# Compared by identity: a tensor does not compare to one truth value.
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moment:
+    """Right after an update, what an instrument may look at.
+
+    Attributes:
+        step: t of the update w_t → w_{t+1}.
+        live: the loss of the model.
+        before: w_t; None if nobody asked for it to be kept.
+        gradients: what the optimiser was given, a tensor for each parameter or None.
+        lr: the step size of the first param group.
+        batch: what the training took its loss of, if it was handed over.
+        batch_size: samples that an update averages over, if known.
+        line: reads the line of the optimiser.
+    """
+
+    step: int
+    live: LiveLoss
+    before: Weights | None
+    gradients: Sequence[Tensor | None]
+    lr: float
+    batch: Any
+    batch_size: int | None
+    line: Callable[[], Line]
+
+
+class Instrument(ABC):
+    """Something that reads.
+
+    Attributes:
+        weight: its share of what watching may cost, relative to the others.
+        passes: forward passes that it is thought to cost the next time.
+        wants_before: whether it needs the weights before the update.
+    """
+
+    weight: float
+    passes: float
+    wants_before: bool
+
+    @abstractmethod
+    def read(self, moment: Moment) -> list[Reading]:
+        """What it reads; nothing where there is nothing to read, such as an update of length zero."""
+
+    def follow(self, moment: Moment) -> list[Reading]:
+        """What it reads one update later, if it was waiting for that."""
+        return []
+
+
+@final
+class Norms(Instrument):
+    """The lengths of the update and the gradient, and the secant curvature of two successive gradients.
+
+        κ = Δᵀ(g_{t+1} − g_t)/‖Δ‖²,    Δ = w_{t+1} − w_t
+
+    The loss falls along Δ as long as κ < −2 gᵀΔ/‖Δ‖², which is 2/η for gradient descent. With mini-batches the two
+    gradients are of different samples, and κ mostly says how much those differ.
+    """
+
+    weight, passes, wants_before = 0.03, 0.5, True
+
+    def __init__(self) -> None:
+        self._earlier: tuple[int, Vector, Vector] | None = None
+
+    def read(self, moment: Moment) -> list[Reading]:
+        """‖Δ‖ and ‖g‖."""
+        clock = time.perf_counter()
+        assert moment.before is not None  # wants_before
+        update = moment.live.flat(torch._foreach_sub(moment.live.snapshot(), moment.before))
+        readings = [_plain("update norm", float(update.norm()), moment, clock)]
+        gradient = self._gradient(moment)
+        if gradient is not None:
+            readings.append(_plain("gradient norm", float(gradient.norm()), moment, clock))
+            self._earlier = (moment.step, update, gradient)
+        return readings
+
+    def follow(self, moment: Moment) -> list[Reading]:
+        """The secant curvature, once the next gradient is there."""
+        clock = time.perf_counter()
+        earlier, self._earlier = self._earlier, None
+        gradient = None if earlier is None else self._gradient(moment)
+        if earlier is None or gradient is None:
+            return []
+        step, update, before = earlier
+        square, slope = float(update @ update), float(before @ update)
+        if square == 0.0:
+            return []
+        value = float((gradient - before) @ update) / square
+        critical = -2.0 * slope / square if slope < 0 else None
+        return [
+            Reading(
+                step=step, kind="secant curvature", value=value, low=-math.inf, high=math.inf,
+                critical=critical, lr=moment.lr, passes=0.0, seconds=time.perf_counter() - clock,
+            )
+        ]  # fmt: skip
+
+    def _gradient(self, moment: Moment) -> Vector | None:
+        if all(g is None for g in moment.gradients):
+            return None
+        gradient = moment.live.flat(moment.gradients)
+        # Zeros are what zero_grad(set_to_none=False) leaves.
+        return gradient if bool(gradient.any()) else None
+
+
+@final
+class CriticalSharpness(Instrument):
+    """2/η_c, with η_c the step along the real update at which the loss comes back to its value before it.
+
+    In multiples s of the update the edge ratio is 1/s_c, for every optimiser: at the edge the update takes the
+    iterate to the other side of its valley, whatever momentum and preconditioner have to do with it.
+
+    References:
+        critical2026sharpness
+    """
+
+    weight, passes, wants_before = 0.4, 7.0, True
+
+    def __init__(self) -> None:
+        self._guess = 2.0
+
+    def read(self, moment: Moment) -> list[Reading]:
+        """λ_c between its brackets."""
+        clock = time.perf_counter()
+        live, before = moment.live, moment.before
+        assert before is not None  # wants_before
+        after = live.snapshot()
+        if moment.lr == 0 or not any(bool((a != b).any()) for a, b in zip(after, before, strict=True)):
+            return []
+        with live.between(before, after, moment.batch) as loss:
+            present = loss(0.0)
+            if not math.isfinite(present):
+                return []
+            noise = live.rounding * abs(present)
+            found = critical_step(loss, present, guess=self._guess, rtol=0.1, passes=10, noise=noise)
+        if 0 < found.step < math.inf:
+            self._guess = min(max(found.step, 2.0**-6), 2.0**6)
+        low, high = found.bounds
+        return [
+            Reading(
+                step=moment.step, kind="critical sharpness", value=found.sharpness / moment.lr,
+                low=low / moment.lr, high=high / moment.lr, critical=2.0 / moment.lr, lr=moment.lr,
+                passes=found.passes + 1.0, seconds=time.perf_counter() - clock,
+            )
+        ]  # fmt: skip
+
+
+@final
+class GradientCurvature(Instrument):
+    """Curvature along the gradient, in the metric of the optimiser; over batches of the training's size.
+
+        κ = gᵀP⁻¹HP⁻¹g / gᵀP⁻¹g
+
+    with g and H of the same batch. If batches are known to be smaller than the probe batch, that is cut into
+    pieces of their size, and the mean of κ over them is the batch sharpness.
+
+    Args:
+        seed: of the pieces.
+
+    References:
+        andreyev2024edge, cohen2022adaptive
+    """
+
+    weight, passes, wants_before = 0.17, 12.0, False
+    _most_pieces = 8
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def read(self, moment: Moment) -> list[Reading]:
+        """The mean with its 95 % interval."""
+        clock = time.perf_counter()
+        live, line = moment.live, moment.line()
+        pieces = self._pieces(moment)
+        values = []
+        for indices in pieces:
+            with live.point(indices) as point:
+                value = _along_gradient(point, line)
+            if value is not None:
+                values.append(value)
+        if not values:
+            return []
+        mean, half = float(np.mean(values)), 0.0
+        kind: Kind = "gradient curvature" if pieces == [None] else "batch sharpness"
+        if len(values) > 1:
+            half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values)))
+        elif kind == "batch sharpness":
+            half = math.inf
+        share = 1.0 if pieces == [None] else len(pieces) * (moment.batch_size or 0) / live.samples
+        return [
+            Reading(
+                step=moment.step, kind=kind, value=mean, low=mean - half, high=mean + half,
+                critical=line.critical, lr=moment.lr, passes=share * (_GRADIENT_PASSES + _PRODUCT_PASSES),
+                seconds=time.perf_counter() - clock,
+            )
+        ]  # fmt: skip
+
+    def _pieces(self, moment: Moment) -> list[Tensor | None]:
+        size, samples = moment.batch_size, moment.live.samples
+        if size is None or size >= samples:
+            return [None]
+        order = torch.randperm(samples, generator=generator(self._seed, "pieces", str(moment.step)))
+        count = min(samples // size, self._most_pieces)
+        return [order[i * size : (i + 1) * size].to(moment.live.device) for i in range(count)]
+
+
+@final
+class EffectiveSharpness(Instrument):
+    """The largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch, followed from one reading to the next.
+
+    Args:
+        seed: of the start.
+
+    References:
+        cohen2021gradient, cohen2022adaptive
+    """
+
+    weight, passes, wants_before = 0.4, 100.0, False
+    _tracker = Tracker(k=1, rtol=0.05)
+    _warm = 20.0
+
+    def __init__(self, seed: int) -> None:
+        self._state: TrackerState = self._tracker.init(seed)
+
+    def read(self, moment: Moment) -> list[Reading]:
+        """The Ritz value, which the eigenvalue exceeds by its bound at most."""
+        clock = time.perf_counter()
+        line = moment.line()
+        with moment.live.point() as point:
+            hessian = line.method.seen(Hessian.at(point))
+            pairs, self._state = self._tracker.read(EffectiveHessian(hessian, line.preconditioner), self._state)
+        value, bound = float(pairs.values[0]), float(pairs.bounds[0])
+        self.passes = self._warm
+        return [
+            Reading(
+                step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
+                critical=line.critical, lr=moment.lr,
+                passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=time.perf_counter() - clock,
+            )
+        ]  # fmt: skip
+
+
+def _along_gradient(point: Point, line: Line) -> float | None:
+    """gᵀP⁻¹HP⁻¹g / gᵀP⁻¹g; None where there is no gradient."""
+    g = point.gradient
+    direction = line.preconditioner.power(-1.0) @ g
+    square = float(direction @ g)
+    if not (math.isfinite(square) and square > 0):
+        return None
+    product = line.method.seen(Hessian.at(point)) @ direction
+    return float(direction @ product) / square
+
+
+def _plain(kind: Kind, value: float, moment: Moment, clock: float) -> Reading:
+    return Reading(
+        step=moment.step, kind=kind, value=value, low=value, high=value, critical=None, lr=moment.lr, passes=0.0,
+        seconds=time.perf_counter() - clock,
+    )  # fmt: skip

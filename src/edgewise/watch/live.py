@@ -1,0 +1,303 @@
+"""The loss of a model that somebody else is training, asked at other weights than its own.
+
+The weights are put in place, the loss is computed, and everything is as it was: parameters, gradients, buffers,
+random numbers, mode. A forward pass is all that is needed, so whatever the model is made of will do: fused
+attention, half precision, compiled graphs. Second derivatives go through the parts of `objectives`, on the same
+model and without a copy of it.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from edgewise.foundation import Parameters, ParameterSpace, SettingError, first_line
+from edgewise.objectives import DoubleBackward, Point, SupervisedTerms, fixed_data
+
+Autocast = Callable[[], AbstractContextManager[Any]]
+Weights = list[Tensor]
+"""A value for every parameter that is trained, in the order of `LiveLoss.space`."""
+
+
+@final
+class LiveLoss:
+    """The loss of a live model on a batch, as a function of its weights.
+
+    Args:
+        model: the model as it is trained; a wrapper of `DistributedDataParallel` is looked through, since a
+            reading takes no part in the exchange between processes.
+        criterion: `criterion(outputs, targets)` → scalar; None if the model returns its loss, or an output
+            with `.loss`.
+        batch: `(inputs, targets)`, or with no criterion a dict of keyword arguments.
+        parameters: the names of those that are trained, and the tensors.
+        autocast: makes the context in which a forward pass runs.
+        seed: of the random numbers inside a forward pass: every one draws the same dropout.
+
+    Raises:
+        SettingError: if the parts do not make one number.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: Callable[..., Tensor] | None,
+        batch: Any,
+        parameters: Mapping[str, Tensor],
+        *,
+        autocast: Autocast | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.model = bare(model)
+        self.criterion = criterion
+        self.autocast: Autocast = autocast or nullcontext
+        self.space = ParameterSpace(tuple(parameters), tuple(tuple(p.shape) for p in parameters.values()))
+        self._parameters = [p.detach() for p in parameters.values()]
+        self._seed = seed
+        self.inputs, self.targets = self._halves(batch)
+        self._check_devices()
+        self.present = self._first_value()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self._parameters[0].device
+
+    @property
+    def samples(self) -> int:
+        """How many the probe batch has."""
+        return next(fixed_data.tensors_in(self.inputs)).shape[0]
+
+    def use_autocast(self, autocast: Autocast) -> None:
+        """Run forward passes in this context from now on."""
+        self.autocast = autocast
+
+    @property
+    def rounding(self) -> float:
+        """By what share of itself the loss may differ between two evaluations at nearly the same weights."""
+        with self.autocast():
+            kind = self.device.type
+            dtype = (
+                torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._parameters[0].dtype
+            )
+        # The loss is a mean over samples, which rounds each on its own.
+        return torch.finfo(dtype).eps / (1.0 if dtype in (torch.float32, torch.float64) else self.samples**0.5)
+
+    def snapshot(self, into: Weights | None = None) -> Weights:
+        """The present weights: a copy, into the same memory as the last one if that is given."""
+        if into is None:
+            return [p.clone() for p in self._parameters]
+        torch._foreach_copy_(into, self._parameters)
+        return into
+
+    @contextmanager
+    def between(self, old: Weights, new: Weights, batch: Any = None) -> Iterator[Callable[[float], float]]:
+        """Inside, the loss at old + s (new − old), as a function of s; the model is as it was afterwards.
+
+        Args:
+            old: where s = 0.
+            new: where s = 1.
+            batch: what to take the loss of; None takes the probe batch.
+        """
+        inputs, targets = (self.inputs, self.targets) if batch is None else self._halves(batch)
+
+        def loss(s: float) -> float:
+            torch._foreach_copy_(self._parameters, torch._foreach_lerp(old, new, s))
+            return self._value(inputs, targets)
+
+        with self._untouched(), torch.no_grad():
+            here = self.snapshot()
+            try:
+                yield loss
+            finally:
+                torch._foreach_copy_(self._parameters, here)
+
+    def value_at(self, weights: Weights | None = None, batch: Any = None) -> float:
+        """The loss at some weights; None takes the present ones."""
+        here = weights if weights is not None else self.snapshot()
+        with self.between(here, here, batch) as loss:
+            return loss(0.0)
+
+    @contextmanager
+    def point(self, indices: Tensor | None = None, weights: Weights | None = None) -> Iterator[Point]:
+        """Inside, the loss with its gradient and Hessian-vector products, in full precision.
+
+        Args:
+            indices: numbers of the samples of the probe batch to take; None takes all.
+            weights: where; None takes the present ones.
+
+        Raises:
+            SettingError: if the parameters are in half precision, in which a Hessian is mostly rounding.
+        """
+        if not self.differentiable_twice:
+            raise SettingError(
+                f"second derivatives with parameters of {self._parameters[0].dtype}",
+                "in half precision they are mostly rounding",
+                "Keep the parameters in float32 and train under autocast; critical sharpness works with both",
+            )
+        inputs, targets = self.inputs, self.targets
+        if indices is not None:
+            samples = self.samples
+
+            def take(t: Tensor) -> Tensor:
+                return t[indices] if t.ndim and t.shape[0] == samples else t
+
+            inputs, targets = fixed_data.map_tensors(take, inputs), fixed_data.map_tensors(take, targets)
+        w = torch.cat([p.reshape(-1) for p in (weights if weights is not None else self._parameters)])
+        terms = SupervisedTerms(
+            _uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), self.space,
+            {}, "sum", 1.0, self.samples, {},
+        )  # fmt: skip
+        with self._untouched():
+            yield Point(terms, w, DoubleBackward(), separate_gradient=False)
+
+    @property
+    def differentiable_twice(self) -> bool:
+        """Whether all parameters are in full precision."""
+        return all(p.dtype in (torch.float32, torch.float64) for p in self._parameters)
+
+    def flat(self, tensors: Sequence[Tensor | None]) -> Parameters:
+        """A tensor for each parameter, None for zero, as one vector."""
+        pairs = zip(tensors, self._parameters, strict=True)
+        return torch.cat([(torch.zeros_like(p) if t is None else t.detach()).reshape(-1) for t, p in pairs])
+
+    def _halves(self, batch: Any) -> tuple[Any, Any]:
+        if self.criterion is None:
+            if not isinstance(batch, Mapping):
+                raise SettingError(
+                    f"a batch of type {type(batch).__name__} and no criterion",
+                    "a model that returns its own loss is called with a dict of keyword arguments",
+                    "Give the dict of the data collator, or a criterion and (inputs, targets)",
+                )
+            # Nothing is done with the targets of a model that returns its own loss.
+            return dict(batch), next(fixed_data.tensors_in(batch), torch.zeros(1))
+        if isinstance(batch, Mapping) or not isinstance(batch, Sequence) or len(batch) != 2:
+            raise SettingError(
+                f"a batch of type {type(batch).__name__}",
+                "the loss is taken of inputs and targets",
+                "Give (inputs, targets), or criterion=None for a model that returns its own loss",
+            )
+        inputs, targets = batch
+        for name, half in (("inputs", inputs), ("targets", targets)):
+            if next(fixed_data.tensors_in(half), None) is None:
+                raise SettingError(
+                    f"{name} of type {type(half).__name__}",
+                    "no tensor is in them",
+                    "Give tensors, or a nest of them",
+                )
+        return inputs, targets
+
+    def _check_devices(self) -> None:
+        for name, half in (("inputs", self.inputs), ("targets", self.targets)):
+            for tensor in fixed_data.tensors_in(half):
+                if tensor.device != self.device:
+                    raise SettingError(
+                        f"a probe batch whose {name} are on {tensor.device}",
+                        f"the model is on {self.device}",
+                        f"Type .to({str(self.device)!r}) on the probe batch",
+                    )
+
+    def _first_value(self) -> float:
+        shapes = ", ".join(str(tuple(t.shape)) for t in fixed_data.tensors_in(self.inputs))
+        with self._untouched(), torch.no_grad(), self.autocast():
+            try:
+                outputs = self._outputs(self.inputs)
+            except Exception as error:
+                raise SettingError(
+                    f"a probe batch with inputs of shape {shapes}",
+                    f"the model cannot be called with them ({type(error).__name__}: {first_line(error)})",
+                    "Give the same kind of batch as the training takes",
+                ) from error
+            try:
+                value = self._of_outputs(outputs, self.targets)
+            except SettingError:
+                raise
+            except Exception as error:
+                targets = ", ".join(str(tuple(t.shape)) for t in fixed_data.tensors_in(self.targets))
+                raise SettingError(
+                    f"a probe batch with targets of shape {targets}",
+                    f"the criterion cannot be called with them ({type(error).__name__}: {first_line(error)})",
+                    "Give the same kind of batch as the training takes",
+                ) from error
+        if not isinstance(value, Tensor) or value.ndim != 0:
+            kind = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise SettingError(
+                f"a criterion that returns {kind}",
+                "a loss is one number",
+                "Type reduction='mean', or end the criterion with .mean()",
+            )
+        return float(value)
+
+    def _value(self, inputs: Any, targets: Any) -> float:
+        # Under autocast PyTorch keeps casts of the weights, which are no longer theirs.
+        torch.clear_autocast_cache()
+        self._seed_everything()
+        with self.autocast():
+            return float(self._of_outputs(self._outputs(inputs), targets))
+
+    def _outputs(self, inputs: Any) -> Any:
+        if isinstance(inputs, Mapping):
+            return self.model(**inputs)
+        return self.model(inputs) if isinstance(inputs, Tensor) else self.model(*inputs)
+
+    def _of_outputs(self, outputs: Any, targets: Any) -> Any:
+        if self.criterion is not None:
+            return self.criterion(outputs, targets)
+        if isinstance(outputs, Tensor):
+            return outputs
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
+        if loss is None:
+            raise SettingError(
+                f"a model that returns {type(outputs).__name__} without a loss",
+                "with no criterion the model has to return it",
+                "Give the labels in the probe batch, or a criterion",
+            )
+        return loss
+
+    def _seed_everything(self) -> None:
+        # Not torch.manual_seed, which seeds every accelerator there is.
+        torch.default_generator.manual_seed(self._seed)
+        if self.device.type == "cuda":
+            index = self.device.index if self.device.index is not None else torch.cuda.current_device()
+            torch.cuda.default_generators[index].manual_seed(self._seed)
+
+    @contextmanager
+    def _untouched(self) -> Iterator[None]:
+        """Random numbers and buffers inside are whatever they become; outside they are as they were."""
+        python, cpu = random.getstate(), torch.get_rng_state()
+        numbers = np.random.get_state()  # noqa: NPY002  # whatever a model may draw from
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        buffers = [
+            (owner, name, buffer, buffer.clone())
+            for owner in self.model.modules()
+            for name, buffer in owner._buffers.items()
+            if buffer is not None
+        ]
+        try:
+            yield
+        finally:
+            torch.clear_autocast_cache()
+            with torch.no_grad():
+                for owner, name, buffer, kept in buffers:
+                    if not torch.equal(buffer, kept):
+                        buffer.copy_(kept)
+                    owner._buffers[name] = buffer
+            random.setstate(python)
+            np.random.set_state(numbers)  # noqa: NPY002
+            torch.set_rng_state(cpu)
+            if cuda is not None:
+                torch.cuda.set_rng_state(cuda, self.device)
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The model inside a wrapper that exchanges gradients between processes."""
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """A compiled graph has no second derivative; the module that it was compiled from has."""
+    return getattr(model, "_orig_mod", model)

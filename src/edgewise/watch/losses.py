@@ -1,0 +1,50 @@
+"""The losses that a training reported: all of the recent ones, fewer of those long ago."""
+
+import math
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MOST = 8192
+
+
+@final
+class Losses:
+    """A history of bounded size: whenever it is full, every second row of its older half is let go.
+
+    Attributes:
+        not_finite: the first step whose loss was not finite; None if there is none.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._steps: list[int] = []
+        self._losses: list[float] = []
+        self.not_finite: int | None = None
+
+    def add(self, step: int, loss: float) -> None:
+        """One more."""
+        if not math.isfinite(loss):
+            if self.not_finite is None:
+                self.not_finite = step
+            return
+        self._steps.append(step)
+        self._losses.append(loss)
+        if len(self._steps) > self._most:
+            half = self._most // 2
+            self._steps[:half] = self._steps[:half:2]
+            self._losses[:half] = self._losses[:half:2]
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def step(self) -> NDArray[np.int64]:
+        """The update before which each loss was taken."""
+        return np.array(self._steps, np.int64)
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """The losses, all finite."""
+        return np.array(self._losses, np.float64)

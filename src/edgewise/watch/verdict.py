@@ -1,0 +1,200 @@
+"""Where a run stands, from its readings and losses alone; "cannot tell" where they do not carry an answer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+from scipy.stats import theilslopes
+
+from edgewise.watch.losses import Losses
+from edgewise.watch.reading import Kind, Reading, Readings
+
+Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "cannot tell"]
+"""Where a run stands.
+
+    stable             below the edge, and the edge ratio is not rising
+    sharpening         below the edge, and the edge ratio rises
+    at the edge        the edge ratio is about one
+    beyond the edge    it is above, or the loss has blown up: a catapult or a divergence
+    cannot tell        too few readings, or readings too uncertain
+"""
+
+# What a verdict rests on, best first. Full sharpness stays below the edge where batches are small, and the curvature
+# along one gradient below the sharpness.
+_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature")
+_SMALL: tuple[Kind, ...] = ("batch sharpness", "critical sharpness", "effective sharpness", "gradient curvature")
+# Between these the iterate hovers about the edge: Cohen et al. see 0.95 to 1.05 of 2/η, and readings have bounds.
+_BELOW, _ABOVE = 0.9, 1.25
+# Readings older than this share of the run say where it was.
+_FRESH = 1 / 3
+# The present ratio is a median over so many readings; its trend needs so many.
+_NOW, _TREND = 5, 5
+_CONFIDENCE = 0.9
+# A crossing this many times further off than the run has lasted is no forecast.
+_FAR = 10
+# The loss of a run that blows up has lost more than it had gained.
+_BLOWN = 2.0
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Where a run stands; `str` says it in sentences.
+
+    Attributes:
+        phase: in a word or three.
+        step: updates seen.
+        edge_ratio: curvature ÷ critical curvature, the median of the evidence; 1 is the edge. None if unknown.
+        low: what the edge ratio is at least, by the evidence's own bounds and spread.
+        high: what it is at most.
+        trend: its change per update, by the Theil–Sen slope; None if that is not known.
+        steps_to_edge: updates until it reaches one at that rate; only for a run that is sharpening.
+        rests_on: the kind of reading that decided.
+        evidence: the readings that it rests on.
+        optimizer: the optimiser and its line in words, or why its line is not known.
+        diverged: the first step with a loss that is not finite, or None.
+    """
+
+    phase: Phase
+    step: int
+    edge_ratio: float | None
+    low: float | None
+    high: float | None
+    trend: float | None
+    steps_to_edge: int | None
+    rests_on: Kind | None
+    evidence: tuple[Reading, ...]
+    optimizer: str
+    diverged: int | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """How many times larger the step size could be, as things stand: 1 ÷ edge ratio.
+
+        None where the evidence looked in one direction only: another one may be sharper.
+        """
+        told = self.rests_on in ("effective sharpness", "batch sharpness")
+        return 1.0 / self.edge_ratio if told and self.edge_ratio and self.edge_ratio > 0 else None
+
+    def __str__(self) -> str:
+        return " ".join(_sentences(self))
+
+
+def judge(
+    readings: Readings, losses: Losses, step: int, *, small_batches: bool, optimizer: str = "the optimiser"
+) -> Verdict:
+    """The verdict on a run.
+
+    Args:
+        readings: of the watch.
+        losses: what the training reported.
+        step: updates seen.
+        small_batches: whether an update averages over fewer samples than the probe batch has.
+        optimizer: the optimiser and its line, for the sentences.
+    """
+    evidence = _evidence(readings, step, _SMALL if small_batches else _FULL)
+    ratio = low = high = trend = None
+    crossing = None
+    if evidence:
+        last = evidence[-_NOW:]
+        ratios = [r.ratio for r in last if r.ratio is not None]
+        ratio = float(np.median(ratios))
+        bounds = [b for r in last if (b := r.ratio_bounds) is not None]
+        low = min(float(np.quantile(ratios, 0.25)), float(np.median([b[0] for b in bounds])))
+        high = max(float(np.quantile(ratios, 0.75)), float(np.median([b[1] for b in bounds])))
+        trend, rising = _trend(evidence)
+        if rising and trend and ratio < _BELOW and math.isfinite(ratio):
+            steps = math.ceil((1.0 - ratio) / trend)
+            crossing = steps if steps <= _FAR * max(step, 1) else None
+    phase: Phase
+    if losses.not_finite is not None or _blown(losses):
+        phase = "beyond the edge"
+    elif ratio is None or high is None or low is None or (low < _BELOW and high > _ABOVE):
+        phase = "cannot tell"
+    elif ratio > _ABOVE:
+        phase = "beyond the edge"
+    elif ratio >= _BELOW:
+        phase = "at the edge"
+    else:
+        phase = "sharpening" if crossing is not None else "stable"
+    return Verdict(
+        phase=phase, step=step, edge_ratio=ratio, low=low, high=high, trend=trend,
+        steps_to_edge=crossing if phase == "sharpening" else None,
+        rests_on=evidence[-1].kind if evidence else None, evidence=tuple(evidence), optimizer=optimizer,
+        diverged=losses.not_finite,
+    )  # fmt: skip
+
+
+def _evidence(readings: Readings, step: int, order: Sequence[Kind]) -> list[Reading]:
+    """The fresh readings of the best kind that has any."""
+    for kind in order:
+        rows = [r for r in readings.of(kind) if r.ratio is not None and not math.isnan(r.ratio)]
+        fresh = [r for r in rows if r.step >= (1.0 - _FRESH) * step]
+        if fresh:
+            return fresh
+    return []
+
+
+def _trend(evidence: Sequence[Reading]) -> tuple[float | None, bool]:
+    """The slope of the edge ratio, and whether it is surely above zero."""
+    rows = [(r.step, r.ratio) for r in evidence if r.ratio is not None and math.isfinite(r.ratio)]
+    if len(rows) < _TREND:
+        return None, False
+    steps, ratios = np.array(rows, np.float64).T
+    slope, _, lower, _ = theilslopes(ratios, steps, alpha=_CONFIDENCE)
+    return float(slope), bool(lower > 0)
+
+
+def _blown(losses: Losses) -> bool:
+    """Whether the loss is now well above where the run began, and above all that came between."""
+    if len(losses) < 2 * _NOW:
+        return False
+    loss = losses.loss
+    start, now = float(np.median(loss[:_NOW])), float(np.median(loss[-_NOW:]))
+    return now > _BLOWN * max(start, 0.0) and now > float(np.quantile(loss, 0.9))
+
+
+def _sentences(verdict: Verdict) -> list[str]:
+    said = [_where(verdict)]
+    if verdict.edge_ratio is not None and verdict.rests_on is not None:
+        count = len(verdict.evidence[-_NOW:])
+        said.append(
+            f"It rests on the {verdict.rests_on}: {count} reading{'s' * (count > 1)} up to step "
+            f"{verdict.evidence[-1].step}, edge ratio {verdict.edge_ratio:.2f} "
+            f"({verdict.low:.2f} to {verdict.high:.2f}), for {verdict.optimizer}."
+        )
+    if verdict.margin is not None and verdict.phase in ("stable", "sharpening"):
+        said.append(f"As things stand the step size could be {verdict.margin:.1f} times as large.")
+    return said
+
+
+def _where(verdict: Verdict) -> str:
+    match verdict.phase:
+        case "stable":
+            return f"Stable at step {verdict.step}: below the edge of stability, and not approaching it."
+        case "sharpening":
+            return (
+                f"Sharpening at step {verdict.step}: below the edge of stability, and reaching it in about "
+                f"{verdict.steps_to_edge} steps at this rate."
+            )
+        case "at the edge":
+            return (
+                f"At the edge of stability at step {verdict.step}: the step size is as large as the curvature "
+                "allows, and holds the curvature there. A loss that is not monotone is normal here."
+            )
+        case "beyond the edge":
+            if verdict.diverged is not None:
+                return f"Diverged: the loss is not finite at step {verdict.diverged}."
+            return (
+                f"Beyond the edge of stability at step {verdict.step}: the step size is too large for the curvature, "
+                "which a catapult will lower or a divergence end."
+            )
+        case _:
+            if verdict.edge_ratio is None:
+                return f"Cannot tell at step {verdict.step}: no curvature could be read yet within the budget."
+            return (
+                f"Cannot tell at step {verdict.step}: the readings reach from {verdict.low:.2f} to "
+                f"{verdict.high:.2f} of the critical curvature."
+            )
