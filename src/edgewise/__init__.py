@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from edgewise.methods import (
         SAM,
         SGD,
+        Adagrad,
         Adam,
         AdamW,
         AtEdgeRatio,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         GradientDescent,
         HeavyBall,
         Muon,
+        NAdam,
         Nesterov,
         NormalizedGD,
         Projected,
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
         selfcheck,
     )
     from edgewise.problems import Problem
+    from edgewise.watch import Watch, WatchWarning, critical_sharpness
 
 _ROOMS = {
     "curvature": (
@@ -177,6 +180,7 @@ _ROOMS = {
     "methods": (
         "SAM",
         "SGD",
+        "Adagrad",
         "Adam",
         "AdamW",
         "AtEdgeRatio",
@@ -188,6 +192,7 @@ _ROOMS = {
         "GradientDescent",
         "HeavyBall",
         "Muon",
+        "NAdam",
         "Nesterov",
         "NormalizedGD",
         "Projected",
@@ -207,6 +212,11 @@ _ROOMS = {
         "selfcheck",
     ),
     "problems": ("Problem",),
+    "watch": (
+        "Watch",
+        "WatchWarning",
+        "critical_sharpness",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 _NAMESPACES = ("claims", "gallery", "problems", "theory")
@@ -223,6 +233,7 @@ __all__ = [
     "SGD",
     "Accuracy",
     "AccuracyAbove",
+    "Adagrad",
     "Adam",
     "AdamW",
     "AtEdgeRatio",
@@ -266,6 +277,7 @@ __all__ = [
     "MidpointSharpness",
     "ModeDisplacement",
     "Muon",
+    "NAdam",
     "Nesterov",
     "NormalizedGD",
     "Objective",
@@ -286,10 +298,13 @@ __all__ = [
     "StableFlow",
     "Tracker",
     "Warmup",
+    "Watch",
+    "WatchWarning",
     "WeightDecay",
     "batch_sharpness",
     "claims",
     "compare_flows",
+    "critical_sharpness",
     "diagnose",
     "diagonal",
     "directional_curvature",

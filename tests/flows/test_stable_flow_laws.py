@@ -10,7 +10,7 @@ from torch import Tensor
 
 from edgewise.flows import CentralFlow, StableFlow
 from edgewise.foundation import SettingError
-from edgewise.methods import AnyMethod, AtEdgeRatio, FrozenAdam, Muon, Projected
+from edgewise.methods import Adagrad, AnyMethod, AtEdgeRatio, FrozenAdam, Muon, Projected
 from reference.all_methods import CASES
 from reference.runs import network as new_network
 
@@ -22,9 +22,9 @@ def regular(method: AnyMethod, eta: float) -> AnyMethod:
     """A method of this step size with nothing in it that keeps its flow from being smooth, or differs with η.
 
     Second moments: with ε = 1 the flow does not stiffen where a gradient entry passes zero, or ν starts empty. The
-    memory in steps is made as long in time whatever η, and so is the time of a freeze. What is measured
-    is measured well: an eigenvector is known to the root of the tolerance of its eigenvalue only. An edge ratio is
-    kept that takes the first step of length η. The iteration of Muon is not rounded.
+    memory in steps is made as long in time whatever η, and so are the time of a freeze and a decay of η. What is
+    measured is measured well: an eigenvector is known to the root of the tolerance of its eigenvalue only. An edge
+    ratio is kept that takes the first step of length η. The iteration of Muon is not rounded.
     """
     if hasattr(method, "methods"):
         return dataclasses.replace(method, methods=tuple(regular(each, eta) for each in method.methods))
@@ -37,6 +37,9 @@ def regular(method: AnyMethod, eta: float) -> AnyMethod:
     if hasattr(method, "betas"):
         method = dataclasses.replace(method, betas=(method.betas[0], 1.0 - 2.0 * eta))
     match method:
+        case Adagrad():
+            # Its sum is √n in the divisor after n steps: beside it ε leaves terms of the relative order ε/√n.
+            method = dataclasses.replace(method, eps=0.1, lr_decay=2.0 * eta if method.lr_decay else 0.0)
         case FrozenAdam():
             method = dataclasses.replace(method, freeze_at=round(TIME / 2 / eta))
         case Muon():
@@ -124,7 +127,11 @@ def test_where_a_central_flow_is_refused_a_stable_flow_is_there_as_it_says(name:
 # Scalar RMSProp tells the length of its step by its critical curvature, and its flow by P.
 @pytest.mark.parametrize(
     "name",
-    [name for name in CASES if ("muon" in name or "rmsprop" in name or "adam" in name) and "scalar" not in name],
+    [
+        name
+        for name in CASES
+        if any(kind in name for kind in ("muon", "rmsprop", "adam", "adagrad")) and "scalar" not in name
+    ],
 )
 def test_its_preconditioner_is_that_of_a_method_whose_averages_are_at_rest(name: str) -> None:
     objective, eta = network(), 1e-5

@@ -5,9 +5,12 @@ from torch import nn
 from edgewise.foundation import SettingError
 from edgewise.methods import (
     SGD,
+    Adagrad,
     Adam,
     AdamW,
+    DecoupledWeightDecay,
     Muon,
+    NAdam,
     ParameterGroups,
     RMSProp,
     WeightDecay,
@@ -59,6 +62,20 @@ OPTIMIZERS = {
     "adam, for-each": (lambda p: optim.Adam(p, lr=0.02, foreach=True), Adam(0.02)),
     "adam, tensor": (lambda p: optim.Adam(p, lr=torch.tensor(0.02, dtype=torch.float64)), Adam(0.02)),
     "adamw": (lambda p: optim.AdamW(p, lr=0.02), AdamW(0.02)),
+    "nadam": (
+        lambda p: optim.NAdam(p, lr=0.02, betas=(0.8, 0.9), eps=1e-6, momentum_decay=0.1),
+        NAdam(0.02, (0.8, 0.9), 1e-6, 0.1),
+    ),
+    "nadam, coupled": (lambda p: optim.NAdam(p, lr=0.02, weight_decay=0.1), WeightDecay(NAdam(0.02), 0.1)),
+    "nadam, decoupled": (
+        lambda p: optim.NAdam(p, lr=0.02, weight_decay=0.1, decoupled_weight_decay=True),
+        DecoupledWeightDecay(NAdam(0.02), 0.1),
+    ),
+    "adagrad": (
+        lambda p: optim.Adagrad(p, lr=0.02, lr_decay=0.1, initial_accumulator_value=0.5, eps=1e-4),
+        Adagrad(0.02, 0.1, 0.5, 1e-4),
+    ),
+    "adagrad, coupled": (lambda p: optim.Adagrad(p, lr=0.02, weight_decay=0.1), WeightDecay(Adagrad(0.02), 0.1)),
     "rmsprop": (lambda p: optim.RMSprop(p, lr=0.02, alpha=0.9, eps=1e-4), RMSProp(0.02, 0.9, 1e-4)),
     "rmsprop, coupled": (
         lambda p: optim.RMSprop(p, lr=0.02, weight_decay=0.1),
@@ -78,7 +95,7 @@ def test_goes_on_where_pytorch_was(name):
         torch_steps(optimizer, parameters, before)
         w, state = flat(parameters), state_from_torch(optimizer)
         kept = {path: tensor.clone() for path, tensor in tensors_of(state).items()}
-        if "adam" in name or "rmsprop" in name:
+        if "adam" in name or "adagrad" in name or "rmsprop" in name:
             assert state.step == before
         for t in range(30):
             w, state = method.step(w, wavy_gradient(w), state)
@@ -90,6 +107,19 @@ def test_goes_on_where_pytorch_was(name):
         assert all(torch.equal(tensors_of(first)[path], kept[path]) for path in kept)
         parameters = tensors()
         optimizer = make(parameters)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if "for-each" not in name])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_tensor_goes_on_bit_for_bit(name, dtype):
+    parameters = [p.detach().to(dtype).requires_grad_() for p in tensors((4, 3))]
+    optimizer = OPTIMIZERS[name][0](parameters)
+    torch_steps(optimizer, parameters, 5)
+    method, w, state = from_torch(optimizer), flat(parameters), state_from_torch(optimizer)
+    for _ in range(50):
+        w, state = method.step(w, wavy_gradient(w), state)
+        torch_steps(optimizer, parameters, 1)
+        assert torch.equal(w, flat(parameters))
 
 
 @pytest.mark.skipif(not has_muon, reason="came with PyTorch 2.9")
@@ -148,7 +178,6 @@ def test_frozen_parameters_are_no_part_of_it():
     [
         (lambda p: optim.SGD(p, lr=0.1, maximize=True), "maximize=True", "maximize=False"),
         (lambda p: optim.Adam(p, amsgrad=True), "amsgrad=True", "amsgrad=False"),
-        (lambda p: optim.Adam(p, differentiable=True), "differentiable=True", "differentiable=False"),
         (lambda p: optim.RMSprop(p, centered=True), "centered=True", "centered=False"),
         (lambda p: optim.RMSprop(p, momentum=0.9), r"momentum=0\.9", "momentum=0"),
     ],
@@ -165,15 +194,52 @@ def test_another_newton_schulz_polynomial_is_refused():
             from_torch(optim.Muon(tensors((2, 3)), **settings))
 
 
+class Counting(optim.SGD):
+    """Something more beside the step."""
+
+    def reset(self):
+        """Not a part of the step."""
+
+
 class Nameless(optim.SGD):
-    """A subclass may do anything."""
+    """Who overrides the step may do anything."""
+
+    def step(self, closure=None):
+        """Another step."""
 
 
-@pytest.mark.parametrize("kind", [optim.NAdam, optim.LBFGS, optim.Adagrad, Nameless])
+class Around(optim.Optimizer):
+    """As in a library that hides the device: a step is passed on."""
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+
+    def step(self, closure=None):
+        """Pass it on."""
+
+
+@pytest.mark.parametrize("kind", [optim.LBFGS, Nameless])
 def test_an_optimiser_that_no_method_describes_is_refused_by_name(kind):
-    known = "SGD, Adam, AdamW, RMSprop" + (", Muon" if has_muon else "")
+    known = "SGD, Adam, AdamW, NAdam, RMSprop, Adagrad" + (", Muon" if has_muon else "")
     with pytest.raises(SettingError, match=f"type {kind.__name__}: .*Give one of {known} from torch.optim"):
         from_torch(kind(tensors(), lr=0.1))
+
+
+def test_a_class_that_leaves_the_step_as_it_is_is_what_it_is_derived_from():
+    for parameters in (tensors(), tensors()):  # PyTorch wraps the step when the first of a class is made
+        assert from_torch(Counting(parameters, lr=0.1, momentum=0.5)) == SGD(0.1, None, momentum=0.5)
+
+
+def test_an_optimiser_around_another_says_which_to_give():
+    sentence = r"of type Around: it is around another one.*Give the one inside, optimizer\.optimizer"
+    with pytest.raises(SettingError, match=sentence):
+        from_torch(Around(optim.SGD(tensors(), lr=0.1)))
+
+
+def test_how_a_step_is_computed_is_no_part_of_it():
+    assert from_torch(optim.Adam(tensors(), lr=0.1, differentiable=True)) == Adam(0.1)
+    assert from_torch(optim.Adam(tensors(), lr=0.1, fused=True)) == Adam(0.1)
+    assert from_torch(optim.Adam(tensors(), lr=0.1, capturable=True)) == Adam(0.1)
 
 
 def test_parameters_have_to_be_those_of_the_optimiser():
@@ -205,7 +271,7 @@ def test_an_optimiser_whose_parameters_have_not_stepped_together_is_refused():
         for p in (parameters[0], parameters[2]):
             p.grad = torch.ones_like(p)
         optimizer.step()
-        with pytest.raises(SettingError, match="have taken steps that others have not"):
+        with pytest.raises(SettingError, match=r"have taken steps that others have not.*line_from_torch\("):
             state_from_torch(optimizer)
 
 

@@ -46,7 +46,10 @@ SCHEDULES = {
 # What is not negative or of a wrong kind after all, by field. A type checker says the rest.
 FLAGS = {"nesterov", "replacement", "match_rms"}
 NOTHING = {"batch_size", "largest", "shapes", "precision", "initial"}
-ABOVE_ONE = {"ratio", "rho", "decay", "weight_decay", "eps", "minimum", "growth", "largest", "lr"}
+ABOVE_ONE = {
+    *("ratio", "rho", "decay", "weight_decay", "eps", "minimum", "growth", "largest", "lr"),
+    *("momentum_decay", "lr_decay", "initial_sum"),
+}
 STEP_SIZES = {"value", "initial", "final"}
 BELOW_ZERO = {"minimum"}
 HUGE = {"batch_size", "every", "freeze_at", "seed", "step", "steps", "k"}

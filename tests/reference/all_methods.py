@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from edgewise.methods import (
     SAM,
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     AtEdgeRatio,
@@ -21,6 +22,7 @@ from edgewise.methods import (
     HeavyBall,
     Method,
     Muon,
+    NAdam,
     Nesterov,
     NormalizedGD,
     ParameterGroups,
@@ -145,6 +147,30 @@ CASES: dict[str, Case] = {
     "decoupled decay of rmsprop": Case(
         make=lambda lr: DecoupledWeightDecay(RMSProp(lr), 0.3), linear=False, decays=True
     ),
+    "nadam": Case(make=NAdam, linear=False, torch=lambda tensors, lr: torch.optim.NAdam(tensors, lr=lr)),
+    "decoupled decay of nadam": Case(
+        make=lambda lr: DecoupledWeightDecay(NAdam(lr, (0.8, 0.99), momentum_decay=0.1), 0.3),
+        linear=False,
+        decays=True,
+        torch=lambda tensors, lr: torch.optim.NAdam(
+            tensors, lr=lr, betas=(0.8, 0.99), momentum_decay=0.1, weight_decay=0.3, decoupled_weight_decay=True
+        ),
+    ),
+    "decay of nadam": Case(
+        make=lambda lr: WeightDecay(NAdam(lr, momentum_decay=0.0), 0.3),
+        linear=False,
+        decays=True,
+        torch=lambda tensors, lr: torch.optim.NAdam(tensors, lr=lr, momentum_decay=0.0, weight_decay=0.3),
+    ),
+    "adagrad": Case(make=Adagrad, linear=False, torch=lambda tensors, lr: torch.optim.Adagrad(tensors, lr=lr)),
+    "decay of adagrad, everything": Case(
+        make=lambda lr: WeightDecay(Adagrad(lr, 0.01, 0.1, 1e-6), 0.3),
+        linear=False,
+        decays=True,
+        torch=lambda tensors, lr: torch.optim.Adagrad(
+            tensors, lr=lr, lr_decay=0.01, initial_accumulator_value=0.1, eps=1e-6, weight_decay=0.3
+        ),
+    ),
     "frozen adam": Case(make=lambda lr: FrozenAdam(lr, freeze_at=2), linear=False),
     "muon": Case(make=Muon, linear=False),
     "muon, everything": Case(
@@ -160,6 +186,12 @@ CASES: dict[str, Case] = {
     ),
     "parameter groups of adam": Case(
         make=lambda lr: ParameterGroups((Adam(lr), Adam(lr, eps=1e-6)), sizes=(32, 36)), linear=False
+    ),
+    "parameter groups of nadam": Case(
+        make=lambda lr: ParameterGroups((NAdam(lr), NAdam(lr, eps=1e-6)), sizes=(32, 36)), linear=False
+    ),
+    "parameter groups of adagrad and rmsprop": Case(
+        make=lambda lr: ParameterGroups((Adagrad(lr), RMSProp(lr)), sizes=(32, 36)), linear=False
     ),
     "parameter groups of rmsprop, one with decay": Case(
         make=lambda lr: ParameterGroups((WeightDecay(RMSProp(lr), 0.3), RMSProp(lr)), sizes=(32, 36)),

@@ -1,10 +1,14 @@
 """Ways of descending: discrete methods, each of which says where it loses stability."""
 
 from edgewise.methods.adaptive import (
+    Adagrad,
+    AdagradState,
     Adam,
     AdamState,
     AdamW,
     FrozenAdam,
+    NAdam,
+    NAdamState,
     RMSProp,
     RMSPropState,
     ScalarRMSProp,
@@ -23,6 +27,7 @@ from edgewise.methods.descent import (
     SqrtLossGDState,
 )
 from edgewise.methods.from_torch import from_torch, state_from_torch
+from edgewise.methods.line_from_torch import CriticalLine, line_from_torch
 from edgewise.methods.method import AnyMethod, Method
 from edgewise.methods.momentum import (
     AveragedMomentum,
@@ -53,6 +58,8 @@ from edgewise.methods.wrappers import (
 __all__ = [
     "SAM",
     "SGD",
+    "Adagrad",
+    "AdagradState",
     "Adam",
     "AdamState",
     "AdamW",
@@ -64,6 +71,7 @@ __all__ = [
     "BlockDiagonal",
     "Constant",
     "Cosine",
+    "CriticalLine",
     "DecoupledWeightDecay",
     "Drop",
     "FrozenAdam",
@@ -75,6 +83,8 @@ __all__ = [
     "Method",
     "Muon",
     "MuonState",
+    "NAdam",
+    "NAdamState",
     "Nesterov",
     "NesterovState",
     "NormalizedGD",
@@ -99,6 +109,7 @@ __all__ = [
     "WeightDecay",
     "critical_curvature_by_bisection",
     "from_torch",
+    "line_from_torch",
     "spectral_radius",
     "state_from_torch",
     "step_size",

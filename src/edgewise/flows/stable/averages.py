@@ -1,4 +1,4 @@
-"""Drifts with a memory: second moments, and the mean of all iterates."""
+"""Drifts with a memory: second moments, sums of squares, and the mean of all iterates."""
 
 from dataclasses import dataclass, replace
 from typing import final
@@ -88,6 +88,51 @@ class Moments(Drift):
 
     def _square(self, gradient: Tensor) -> Tensor:
         return gradient * gradient if self.by_parameter else (gradient @ gradient)[None]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summed(Drift):
+    """A gradient divided by the root of the sum of its squares: Adagrad.
+
+        dw/dτ = −g/P,    P = (1 + (t − 1)δ)(√s + ε),    η ds/dτ = g²,    t = 1 + τ/η
+
+    s is the sum that a step divides by, which already holds that step's gradient. t is carried along beside it.
+
+    Attributes:
+        initial: s before the first gradient.
+        decay: δ.
+        eps: ε.
+    """
+
+    initial: float
+    decay: float
+    eps: float
+
+    @property
+    def remembers(self) -> bool:
+        """Yes: every step adds its square, however long."""
+        return True
+
+    def beside(self, size: int) -> int:
+        """s and t."""
+        return size + 1
+
+    def begin(self, w: Parameters, gradient: Parameters) -> Vector:
+        """s after the first gradient, and t = 1."""
+        return torch.cat([gradient * gradient + self.initial, w.new_ones(1)])
+
+    def preconditioner(self, seen: Seen) -> PositiveDiagonal:
+        """(1 + (t − 1)δ)(√s + ε)."""
+        s, t = seen.moments[:-1], max(1.0, float(seen.moments[-1]))
+        return PositiveDiagonal((s.clamp_min(0.0).sqrt() + self.eps) * (1.0 + (t - 1.0) * self.decay))
+
+    def at(self, seen: Seen) -> Motion:
+        """P^(-1/2) H P^(-1/2) behind w; s has no rate of its own."""
+        metric, g = self.preconditioner(seen), seen.gradient
+        least = float(metric.entries.min())
+        parts = [-g / metric.entries, g * g / seen.eta, g.new_full((1,), 1.0 / seen.eta)]
+        return Motion(velocity=torch.cat(parts), metric=metric, rate=lambda S: S + seen.shift / least)
 
 
 @final

@@ -11,6 +11,7 @@ is counted in step sizes, so that a drift holds no η unless its memory is count
     ├── Ascended        −∇L(w + ρ ∇L/‖∇L‖)
     ├── Orthogonalized  −f(∇L), matrix by matrix
     ├── Moments         −∇L/(√ν + ε), with ν following the squared gradient, or frozen
+    ├── Summed          −∇L/(√s + ε), with s the sum of the squared gradients
     ├── Averaged        −∇L on a sequence whose running mean takes part
     ├── Decayed         another drift, with weight decay through the gradient or beside it
     ├── Shown           another drift, of a part of the gradient

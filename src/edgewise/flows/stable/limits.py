@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import singledispatch
 
-from edgewise.flows.stable.averages import Averaged, Moments, require_memory
+from edgewise.flows.stable.averages import Averaged, Moments, Summed, require_memory
 from edgewise.flows.stable.composed import Decayed, Groups, Shown, ratios_at
 from edgewise.flows.stable.drift import Along, Ascended, Drift, Normalized, Rooted
 from edgewise.flows.stable.orthogonalized import Orthogonalized
@@ -11,6 +11,7 @@ from edgewise.foundation import SettingError
 from edgewise.methods import (
     SAM,
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     AnyMethod,
@@ -21,6 +22,7 @@ from edgewise.methods import (
     GradientDescent,
     HeavyBall,
     Muon,
+    NAdam,
     Nesterov,
     NormalizedGD,
     ParameterGroups,
@@ -101,6 +103,17 @@ def _(method: ScalarRMSProp) -> Drift:
 @drift.register
 def _(method: Adam) -> Drift:
     return _adam(method, method.betas[1], method.eps)
+
+
+@drift.register
+def _(method: NAdam) -> Drift:
+    # The shares of g and of m' add up to one but for the rise of μ, which is over in a number of steps.
+    return _adam(method, method.betas[1], method.eps)
+
+
+@drift.register
+def _(method: Adagrad) -> Drift:
+    return Summed(initial=method.initial_sum, decay=method.lr_decay, eps=method.eps)
 
 
 @drift.register

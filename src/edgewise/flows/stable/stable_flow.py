@@ -70,8 +70,9 @@ class StableFlow(Flow[StableFlowState]):
         GD on √(L − min L)                          dw/dτ = −g/(2√(L − min L))
         SAM                                         dw/dτ = −∇L(w + ρ g/‖g‖)
         Muon                                        dw/dτ = −s f(g) − γ w matrix by matrix, −g − γ w elsewhere
-        RMSProp, scalar RMSProp, Adam               dw/dτ = −g/(√ν + ε),   η dν/dτ = ((1 − β₂)/β₂)(g² − ν)/c
+        RMSProp, scalar RMSProp, Adam, NAdam        dw/dτ = −g/(√ν + ε),   η dν/dτ = ((1 − β₂)/β₂)(g² − ν)/c
         frozen Adam                                 the same, and dν/dτ = 0 from step `freeze_at` on
+        Adagrad                                     dw/dτ = −g/((1 + δτ/η)(√s + ε)),   η ds/dτ = g²
         schedule-free                               w = (1 − β) z + β x,   dz/dτ = −g,   dx/dτ = (z − x)/(ηt)
         decoupled weight decay, AdamW               −γ w beside it; coupled decay: g + γ w in the place of g
         projected                                   Π g in the place of g, Π measured as often as the method does

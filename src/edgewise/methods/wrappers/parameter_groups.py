@@ -239,14 +239,22 @@ class ParameterGroups(Method[ParameterGroupsState]):
 
     def _relative_edges(self, state: ParameterGroupsState | None) -> list[float]:
         """Λ_g/Λ₁ of every group."""
-        edges = self._edges(state)
-        if not all(edge > 0 for edge in edges):
-            raise SettingError(
-                f"groups with the critical curvatures {', '.join(f'{edge:.3g}' for edge in edges)}",
-                "one that is stable at no curvature has no metric in common with the others",
-                "Lower its step size or its weight decay",
-            )
-        return [edge / edges[0] for edge in edges]
+        return relative_edges(self._edges(state))
+
+
+def relative_edges(edges: Sequence[float]) -> list[float]:
+    """Λ_g/Λ₁ of groups with these critical curvatures Λ_g.
+
+    Raises:
+        SettingError: if one of them is zero.
+    """
+    if not all(edge > 0 for edge in edges):
+        raise SettingError(
+            f"groups with the critical curvatures {', '.join(f'{edge:.3g}' for edge in edges)}",
+            "one that is stable at no curvature has no metric in common with the others",
+            "Lower its step size or its weight decay",
+        )
+    return [edge / edges[0] for edge in edges]
 
 
 def _looks_at_the_full_gradient(method: AnyMethod) -> bool:
