@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from edgewise.foundation import ParameterSpace, SettingError, generator
 from edgewise.watch.advice import Advice, advise, eigenvector_shares, momentum_of
+from edgewise.watch.losses import Losses
 from edgewise.watch.reading import Kind, Reading
 
 
@@ -23,12 +22,8 @@ def reading(
     )  # fmt: skip
 
 
-def losses(values: Sequence[float] = ()) -> NDArray[np.void]:
-    return np.array(list(enumerate(values)), [("step", float), ("loss", float)])
-
-
 def of(rows: Sequence[Reading], lr: float = 0.01, spikes: Sequence[int] = (), **more: object) -> Advice:
-    return advise(rows, losses(), spikes, lr, **more)
+    return advise(rows, Losses(), spikes, lr, **more)
 
 
 def series(curvature: Callable[[int], float], steps: int = 200, every: int = 5, lr: float = 0.01) -> list[Reading]:
@@ -87,9 +82,9 @@ def test_readings_after_the_last_spike_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mini_batches", "kind", "curvature"), [(False, "effective sharpness", 50.0), (True, "batch sharpness", 80.0)]
+    ("small_batches", "kind", "curvature"), [(False, "effective sharpness", 50.0), (True, "batch sharpness", 80.0)]
 )
-def test_the_best_kind_is_taken(mini_batches: bool, kind: Kind, curvature: float) -> None:
+def test_the_best_kind_is_taken(small_batches: bool, kind: Kind, curvature: float) -> None:
     rows = [
         row
         for step in range(0, 30, 5)
@@ -99,7 +94,7 @@ def test_the_best_kind_is_taken(mini_batches: bool, kind: Kind, curvature: float
             reading(step, 20.0, kind="critical sharpness"),
         )
     ]
-    found = of(rows, mini_batches=mini_batches)
+    found = of(rows, small_batches=small_batches)
     assert found.kind == kind
     assert found.max_lr == pytest.approx(2 / curvature)
 
@@ -108,14 +103,26 @@ def test_a_kind_that_is_no_longer_read_is_passed_over() -> None:
     rows = [reading(0, 50.0), *(reading(step, 20.0, kind="critical sharpness") for step in range(0, 500, 10))]
     found = of(rows)
     assert found.kind == "critical sharpness"
-    assert found.max_lr == pytest.approx(2 / 20)
-    assert "a steeper one may set in below it" in str(found)
+    assert found.high == pytest.approx(2 / 20)
+
+
+def test_one_direction_gives_a_ceiling_and_what_has_trained_a_floor() -> None:
+    rows = [reading(step, 20.0, kind="critical sharpness") for step in range(0, 100, 10)]
+    found = of(rows)
+    assert (found.low, found.high) == (0.01, pytest.approx(2 / 20))
+    assert found.max_lr == pytest.approx(math.sqrt(0.01 * 2 / 20))
+    assert "a ceiling: another may be sharper" in str(found)
+    assert "has trained without a spike" in str(found)
+    assert of(rows, every_step=False).low == pytest.approx(2 / 20)
+    at_the_edge = of([reading(step, 200.0, kind="critical sharpness") for step in range(10)])
+    assert at_the_edge.max_lr == pytest.approx(0.01)
+    assert "is at its edge already" in str(at_the_edge)
 
 
 def test_full_sharpness_is_a_ceiling_for_small_batches() -> None:
-    found = of(series(lambda step: 50.0), mini_batches=True)
+    found = of(series(lambda step: 50.0), small_batches=True)
     assert found.kind == "effective sharpness"
-    assert "take it as a ceiling" in str(found)
+    assert "it is a ceiling" in str(found)
 
 
 def test_momentum_and_small_batches_leave_two_lines() -> None:
@@ -125,18 +132,18 @@ def test_momentum_and_small_batches_leave_two_lines() -> None:
         step=9, kind="batch sharpness", value=curvature, low=curvature, high=curvature, critical=3 / lr, lr=lr,
         passes=1.0, seconds=0.0,
     )  # fmt: skip
-    found = of([row], lr, spikes=[9], mini_batches=True, momentum=0.5)
+    found = of([row], lr, spikes=[9], small_batches=True, momentum=0.5)
     assert (found.low, found.high) == (pytest.approx(1 / curvature), pytest.approx(3 / curvature))
     assert found.max_lr == pytest.approx(math.sqrt(3) / curvature)
     assert "a factor 3 apart" in str(found)
-    quiet = of([row], lr, mini_batches=True, momentum=0.5)
+    quiet = of([row], lr, small_batches=True, momentum=0.5)
     assert quiet.low == lr
     assert quiet.max_lr == pytest.approx(math.sqrt(lr * 3 / curvature))
     assert "has trained without a spike" in str(quiet)
 
 
 def test_momentum_leaves_the_critical_sharpness_open() -> None:
-    found = of([reading(9, 50.0, kind="critical sharpness")], momentum=0.9)
+    found = of([reading(9, 50.0, kind="critical sharpness")], spikes=[9], momentum=0.9)
     assert (found.low, found.high) == (pytest.approx(2 / 50), pytest.approx(19 * 2 / 50))
     assert "sum over 10 gradients" in str(found)
 
@@ -148,9 +155,9 @@ def test_full_batches_with_momentum_are_certain() -> None:
 def test_a_forecast_uses_the_line_that_momentum_moved() -> None:
     """With β = 1/2 and a spike before, the middle of the lines is 1/√3 of that of the readings."""
     rows = [reading(step, 20.0 + step, kind="batch sharpness") for step in range(0, 60, 5)]
-    found = of(rows, spikes=[50], mini_batches=True, momentum=0.5)
+    found = of(rows, spikes=[50], small_batches=True, momentum=0.5)
     assert found.steps_to_edge is None  # two readings since the spike make no line
-    found = of(rows, spikes=[20], mini_batches=True, momentum=0.5)
+    found = of(rows, spikes=[20], small_batches=True, momentum=0.5)
     # The line goes through 75 at step 55; the edge is where 200/√3 = 115.5 is.
     low, high = 2 / 75 / 3, 2 / 75
     assert found.low == pytest.approx(0.01) and found.high == pytest.approx(high)  # quiet since step 25
@@ -231,7 +238,7 @@ class TestAfterASpike:
 
     def test_small_batches_with_momentum_take_the_lower_line(self) -> None:
         rows = [reading(step, 100.0, kind="batch sharpness") for step in range(0, 100, 10)]
-        found = of(rows, spikes=[50], mini_batches=True, momentum=0.5)
+        found = of(rows, spikes=[50], small_batches=True, momentum=0.5)
         assert found.after_spike == pytest.approx(0.8 * 2 / 100 / 3)
 
 
@@ -268,13 +275,16 @@ def test_readings_without_bounds_are_bounded_by_their_scatter() -> None:
         )
         for step in range(10)
     ]  # fmt: skip
-    assert (of(rows).low, of(rows).high) == (pytest.approx(0.04), pytest.approx(0.04))
-    assert (of(rows[:1]).low, of(rows[:1]).high) == (0.0, math.inf)
+    assert of(rows).high == pytest.approx(0.04)
+    assert (of(rows[:1]).low, of(rows[:1]).high, of(rows[:1]).max_lr) == (0.01, math.inf, pytest.approx(0.04))
 
 
 def test_a_loss_that_is_not_finite_is_said_first() -> None:
-    found = advise([reading(4, 50.0)], losses([1.0, math.nan]), [], 0.01)
-    assert found.sentences[0] == "The loss is not finite since step 1."
+    losses = Losses()
+    losses.add(0, 1.0)
+    losses.add(1, math.nan)
+    found = advise([reading(4, 50.0)], losses, [], 0.01)
+    assert found.sentences[0] == "The loss is not finite at step 1."
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ is None, with a sentence that says why.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 from torch.optim import Optimizer
 
 from edgewise.foundation import ParameterSpace, SettingError, Vector
+from edgewise.watch.limits import Limits, limits
+from edgewise.watch.losses import Losses
 from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.slope import Slope, per_unit, readable, slope_of
 from edgewise.watch.warmup import warmup
@@ -28,6 +29,8 @@ _BATCHES: tuple[Kind, ...] = (
 )  # fmt: skip
 # A kind that has not been read for this share of the run, and for so many steps, says nothing of now.
 _STALE, _PATIENCE = 0.2, 50
+# Between these shares of the largest step size a run hovers at its edge, as in a verdict.
+_AT, _BEYOND = 0.9, 1.25
 # After a spike: this share of what the largest curvature around it allows.
 _SAFETY = 0.8
 
@@ -67,14 +70,15 @@ class Advice:
 
 def advise(
     readings: Sequence[Reading],
-    losses: NDArray[Any],
+    losses: Losses,
     spikes: Sequence[int],
     lr: float | int,
     *,
-    mini_batches: bool = False,
+    small_batches: bool = False,
     momentum: float | int = 0.0,
     shares: Mapping[str, float] | None = None,
     full_lr: float | int | None = None,
+    every_step: bool = True,
 ) -> Advice:
     """Advice from numbers: readings, losses and the steps of spikes.
 
@@ -86,26 +90,28 @@ def advise(
 
     With momentum β the line is known for two ends only: 2(1+β)/η for large batches and 2(1−β)/η for small ones
     (andreyev2026momentum). Readings of small batches, and those along an update, which is a sum over 1/(1−β)
-    gradients, leave everything between open; `max_lr` is then the geometric middle.
+    gradients, leave everything between open, and those along one direction everything below, down to the present
+    step size if that has trained without a spike. `max_lr` is then the middle by ratio.
 
     Args:
         readings: in order.
-        losses: with fields `step` and `loss`.
+        losses: what the training reported.
         spikes: the steps at which the loss had a spike.
         lr: the present step size, as in `Reading.lr`.
-        mini_batches: whether the training draws batches from more data.
+        small_batches: whether the training draws batches from more data.
         momentum: β, or Adam's β₁.
         shares: for each parameter its share of the top eigenvector's mass; None if that was not read.
         full_lr: where a warm-up ends; None takes the largest step size seen.
+        every_step: whether a spike would have been seen; not where there are only checkpoints.
 
     Raises:
         SettingError: if the step size is not a positive number, or the momentum not in [0, 1).
 
     Example:
-        >>> from edgewise.watch import Reading
+        >>> from edgewise.watch import Losses, Reading
         >>> row = Reading(step=9, kind="effective sharpness", value=50.0, low=49.0, high=51.0, critical=200.0,
         ...               lr=0.01, passes=30, seconds=0.1)
-        >>> advise([row], np.zeros(0, [("step", float), ("loss", float)]), [], 0.01).max_lr
+        >>> advise([row], Losses(), [], 0.01).max_lr
         0.04
 
     References:
@@ -114,9 +120,9 @@ def advise(
     _check(lr, momentum)
     lr, beta = float(lr), float(momentum)
     rows = [row for row in readings if readable(row)]
-    kind = _best(rows, _BATCHES if mini_batches else _FULL)
-    bad = np.flatnonzero(~np.isfinite(losses["loss"]))
-    trouble = (f"The loss is not finite since step {losses['step'][bad[0]]:.0f}.",) if bad.size else ()
+    kind = _best(rows, _BATCHES if small_batches else _FULL)
+    bad = losses.not_finite
+    trouble = () if bad is None else (f"The loss is not finite at step {bad}.",)
     if kind is None:
         return Advice(
             lr=lr, kind=None, max_lr=None, low=None, high=None, first_to_break=None, steps_to_edge=None,
@@ -125,31 +131,18 @@ def advise(
     own = [row for row in rows if row.kind == kind]
     since = max((step for step in spikes if step <= own[-1].step), default=-1)
     slope = slope_of([row for row in own if row.step > since] or own[-1:])
-    quiet = not bad.size and not any(step >= slope.first for step in spikes)
-    limits = _limits(slope, kind, lr, beta, mini_batches, quiet)
-    steps, when = _edge(slope, lr, limits)
+    quiet = every_step and bad is None and not any(step >= slope.first for step in spikes)
+    found = limits(slope, kind, lr, beta, small_batches=small_batches, quiet=quiet)
+    steps, when = _edge(slope, lr, found)
     first, breaks = _first(own[-1], rows, shares)
     full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in own))
     needed, ramp = warmup(own, full)
-    after, safe = _after(own, spikes, lr, limits.factors[0])
+    after, safe = _after(own, spikes, lr, found.lower_line)
     return Advice(
-        lr=lr, kind=kind, max_lr=limits.max_lr, low=limits.low, high=limits.high, first_to_break=first,
+        lr=lr, kind=kind, max_lr=found.max_lr, low=found.low, high=found.high, first_to_break=first,
         steps_to_edge=steps, warmup_steps=needed, after_spike=after,
-        sentences=(*trouble, limits.sentence, *limits.doubts, when, breaks, ramp, *safe),
+        sentences=(*trouble, found.sentence, *found.doubts, when, breaks, ramp, *safe),
     )  # fmt: skip
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
-    """The largest stable step size; between which factors of what was read its line lies."""
-
-    max_lr: float
-    low: float
-    high: float
-    factors: tuple[float, float]
-    sentence: str
-    doubts: tuple[str, ...]
 
 
 def _best(rows: Sequence[Reading], order: Sequence[Kind]) -> Kind | None:
@@ -175,47 +168,12 @@ def _nothing(readings: Sequence[Reading]) -> str:
     return f"Cannot tell how large the step size may be: {why}"
 
 
-def _limits(slope: Slope, kind: Kind, lr: float, beta: float, mini_batches: bool, quiet: bool) -> _Limits:
-    ends = (1.0 - beta) / (1.0 + beta)
-    factors, doubts = (1.0, 1.0), []
-    if beta and kind in ("critical sharpness", "secant curvature"):
-        factors = (1.0, 1.0 / ends)
-        doubts.append(
-            f"It is read along updates, which with momentum {beta:g} sum over {1 / (1 - beta):.3g} gradients: "
-            f"the largest step size lies between what they say and {1 / ends:.3g} times that."
-        )
-    elif beta and mini_batches:
-        factors = (ends, 1.0)
-        doubts.append(
-            f"With momentum {beta:g} and small batches the line lies between 2(1−β)/η and 2(1+β)/η, "
-            f"which are a factor {1 / ends:.3g} apart."
-        )
-    low, high = factors[0] / slope.high, factors[1] / slope.low if slope.low > 0 else math.inf
-    best = 1.0 / slope.now
-    if doubts:
-        if quiet and low < lr <= high:
-            low = lr
-            doubts.append(f"The present {lr:.3g} has trained without a spike, so it is no less than that.")
-        best = math.sqrt(low * high) if low > 0 and high < math.inf else best
-    if mini_batches and kind == "effective sharpness":
-        doubts.append("Small batches lose stability below it, where batch sharpness says: take it as a ceiling.")
-    if kind in ("critical sharpness", "gradient curvature", "secant curvature") and not beta:
-        doubts.append("It is a curvature along one direction; a steeper one may set in below it.")
-    if slope.rising:
-        doubts.append(f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps.")
-    sentence = (
-        f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
-        f"{best / lr:.3g} times the present {lr:.3g}, by {kind} at step {slope.last:.0f}."
-    )
-    return _Limits(max_lr=best, low=low, high=high, factors=factors, sentence=sentence, doubts=tuple(doubts))
-
-
-def _edge(slope: Slope, lr: float, limits: _Limits) -> tuple[int | None, str]:
+def _edge(slope: Slope, lr: float, found: Limits) -> tuple[int | None, str]:
     """When the present step size meets the edge."""
     # The readings are measured against a line that momentum may have moved: by this factor.
-    moved = 1.0 / (limits.max_lr * slope.now)
-    if lr >= limits.max_lr:
-        word = "at" if lr <= limits.high else "beyond"
+    moved = 1.0 / (found.max_lr * slope.now)
+    if lr >= _AT * found.max_lr:
+        word = "at" if lr <= max(found.high, _BEYOND * found.max_lr) else "beyond"
         return 0, f"The present step size is {word} its edge already."
     if not slope.rising:
         return (
@@ -244,7 +202,7 @@ def _first(row: Reading, rows: Sequence[Reading], shares: Mapping[str, float] | 
 
 
 def _after(
-    rows: Sequence[Reading], spikes: Sequence[int], lr: float, factor: float
+    rows: Sequence[Reading], spikes: Sequence[int], lr: float, line: float
 ) -> tuple[float | None, tuple[str, ...]]:
     """A step size that is safe for the largest curvature around the last spike."""
     if not spikes:
@@ -257,7 +215,7 @@ def _after(
         return None, (
             f"No step size can be called safe after the spike at step {spike}: nothing was read around it.",
         )
-    safe = min(lr, _SAFETY * factor / max(around))
+    safe = min(lr, _SAFETY * line / max(around))
     if safe == lr:
         return safe, (f"After the spike at step {spike} the present step size is safe: it need not be lowered.",)
     words = f"{_SAFETY:g} of what the largest curvature around it allows"

@@ -1,0 +1,85 @@
+"""Between what the largest stable step size lies, with what the readings leave open."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from edgewise.watch.reading import Kind
+from edgewise.watch.slope import Slope
+
+# Along an update lies what a few gradients left; along one direction the curvature never exceeds the sharpness.
+_ALONG_UPDATES: tuple[Kind, ...] = ("critical sharpness", "secant curvature")
+_ONE_DIRECTION: tuple[Kind, ...] = (*_ALONG_UPDATES, "gradient curvature")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The largest stable step size.
+
+    Attributes:
+        max_lr: the estimate.
+        low: what it is at least.
+        high: what it is at most.
+        lower_line: the lowest line that the readings leave open, as a share of the one they are compared with.
+        sentence: all of that in words.
+        doubts: why it is no better known, a sentence each.
+    """
+
+    max_lr: float
+    low: float
+    high: float
+    lower_line: float
+    sentence: str
+    doubts: tuple[str, ...]
+
+
+def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batches: bool, quiet: bool) -> Limits:
+    """The limits that readings of one kind set.
+
+    Args:
+        slope: the line through them.
+        kind: what was read.
+        lr: the present step size.
+        momentum: β; with it the line is known for two ends only.
+        small_batches: whether the training draws batches from more data.
+        quiet: whether the present step size has trained without a spike since the first of the readings.
+    """
+    apart = (1.0 + momentum) / (1.0 - momentum)
+    lower = upper = 1.0
+    doubts, unsure = [], True
+    if momentum and kind in _ALONG_UPDATES:
+        upper = apart
+        doubts.append(
+            f"It is read along updates, which with momentum {momentum:g} sum over {1 / (1 - momentum):.3g} "
+            f"gradients: the edge lies anywhere up to {apart:.3g} times what they say."
+        )
+    elif momentum and small_batches:
+        lower = 1.0 / apart
+        doubts.append(
+            f"With momentum {momentum:g} and small batches the line lies between 2(1−β)/η and 2(1+β)/η, "
+            f"which are a factor {apart:.3g} apart."
+        )
+    elif kind not in _ONE_DIRECTION:
+        unsure = False
+    if kind in _ONE_DIRECTION:
+        doubts.append("It looks in one direction only, so that the bound is a ceiling: another may be sharper.")
+    elif small_batches and kind == "effective sharpness":
+        doubts.append("Small batches lose stability before it does, where batch sharpness says: it is a ceiling.")
+    low, high = lower / slope.high, upper / slope.low if slope.low > 0 else math.inf
+    best = 1.0 / slope.now
+    if unsure:
+        if quiet and lr <= high and (lr > low or kind in _ONE_DIRECTION):
+            low = lr
+            doubts.append(
+                f"The present {lr:.3g} has trained without a spike, which is what the lower bound rests on."
+            )
+        # In the middle, by ratio, of what is left open.
+        best = math.sqrt(low * high) if low > 0 and high < math.inf else best
+    if slope.rising:
+        doubts.append(f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps.")
+    sentence = (
+        f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
+        f"{best / lr:.3g} times the present {lr:.3g}, by {kind} at step {slope.last}."
+    )
+    return Limits(max_lr=best, low=low, high=high, lower_line=lower, sentence=sentence, doubts=tuple(doubts))
