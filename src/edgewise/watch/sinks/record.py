@@ -14,8 +14,9 @@ _CURVATURE = "loss / parameter²"
 _KNOWN = (
     Series("loss", long_name="training loss, as it was given to the watch"),
     Series("critical_curvature", units=_CURVATURE, long_name="critical curvature of the optimiser"),
-    Series("edge_ratio", units="1", long_name="edge ratio, from the best reading of the step"),
+    Series("edge_ratio", units="1", long_name="edge ratio of the last reading of the step"),
     Series("effective_sharpness", units=_CURVATURE, long_name="largest eigenvalue of the effective Hessian"),
+    Series("effective_sharpness_bound", units=_CURVATURE, long_name="its error bound"),
     Series("batch_sharpness", units=_CURVATURE, long_name="batch sharpness"),
     Series("gradient_curvature", units=_CURVATURE, long_name="curvature along the gradient"),
     Series("secant_curvature", units=_CURVATURE, long_name="secant curvature of successive gradients"),
@@ -26,6 +27,8 @@ _KNOWN = (
     Series("update_norm", units="parameter", long_name="norm of the update"),
     Series("spike", units="1", long_name="1 at a loss spike"),
 )
+_CRITICAL = "critical_curvature"
+_COMPARED = ("batch_sharpness", "gradient_curvature", "secant_curvature", "critical_sharpness")
 
 
 @final
@@ -34,7 +37,9 @@ class RunStore:
 
     It holds what was read and nothing that was not: there is no recipe, so it can be shown and opened but not
     resumed by edgewise, and its manifest says that it was watched. A reading is a series named without the
-    `edgewise/` before it.
+    `edgewise/` before it. The series `critical_curvature` is that of the effective sharpness, with which a
+    verdict compares it; what another kind of reading is to be compared with bears its name, as in
+    `batch_sharpness_critical_curvature`.
 
     Args:
         root: the store; made if it is missing.
@@ -75,6 +80,9 @@ class RunStore:
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add the readings of a step."""
         readings = {name.removeprefix("edgewise/"): value for name, value in numbers.items()}
+        kind = next((name for name in readings if name in _COMPARED), None)
+        if kind is not None and _CRITICAL in readings:
+            readings[f"{kind}_{_CRITICAL}"] = readings.pop(_CRITICAL)
         fresh = [Series(name) for name in readings if name not in self._declared]
         self._writer.declare(*fresh)
         self._declared |= {series.name for series in fresh}
