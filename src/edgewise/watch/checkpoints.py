@@ -152,16 +152,22 @@ def load_tensors(path: Path) -> Mapping[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     # Corrupt files end in all kinds of exceptions.
     except Exception as error:
-        named = re.search(r"Unsupported (?:global: GLOBAL|class|type:?) ([\w.]+)", str(error))
+        # PyTorch offers to read it all the same; what it named is all that is wanted of its sentence.
+        named = re.search(r"(?:GLOBAL|allowlisted.* but got) (?:<class ')?([\w.]+)", str(error))
         if named:
             raise DataError(
                 f"the file {path}",
-                f"it would have to be unpickled, which can run any program ({named[1]} is in it); nothing in it was executed",
+                f"it would have to be unpickled, which can run any program ({named[1]} is in it), and was not",
                 "Store model.state_dict(), which is tensors alone, with torch.save or safetensors",
             ) from error
+        said = (
+            type(error).__name__
+            if "weights_only" in str(error)
+            else f"{type(error).__name__}: {first_line(error)}"
+        )
         raise DataError(
             f"the file {path}",
-            f"it is truncated or corrupt ({type(error).__name__}: {first_line(error)})",
+            f"it is truncated or corrupt ({said})",
             "Take it out of the folder, or store it anew",
         ) from error
     if not isinstance(content, Mapping):
