@@ -86,11 +86,9 @@ def cause_of(evidence: SpikeEvidence) -> Finding:
             ruled_out=() if weights is None else (_probe_share(evidence),),
         )
     ruled_out = () if batch is None else (_batch_was_good(evidence),)
-    ratios = (evidence.edge_ratio_probe, evidence.edge_ratio_batch)
-    overshoots = any(ratio is not None and ratio >= 1 for ratio in ratios)
     if weights is not None and weights >= _HALF:
         return _in_the_weights(evidence, (_probe_rose(evidence),), ruled_out)
-    if batch is not None and overshoots and evidence.updates_between is not None:
+    if batch is not None and (_own_ratio(evidence) or 0.0) >= 1 and evidence.updates_between is not None:
         return _in_the_weights(evidence, (), (*ruled_out, *_grew_slowly(evidence)))
     if batch is None and weights is not None and weights < _NOTHING:
         because = (
@@ -146,10 +144,15 @@ def _in_the_weights(evidence: SpikeEvidence, because: tuple[str, ...], ruled_out
 def _climbed(evidence: SpikeEvidence) -> Finding:
     """A slow divergence: no single update did it."""
     because = f"the loss has been climbing for {evidence.climb} steps, so no single batch or update is to blame"
-    ratios = [evidence.edge_ratio_probe, evidence.edge_ratio_batch, evidence.edge_ratio_last]
+    ratios = [_own_ratio(evidence), evidence.edge_ratio_last]
     if any(ratio is not None and 1 <= ratio < math.inf for ratio in ratios):
         return Finding(cause="curvature", because=(because, _overshot(evidence), *_curvature_was_near(evidence)))
     return Finding(cause="unknown", because=(because, *_curvature_was_near(evidence)))
+
+
+def _own_ratio(evidence: SpikeEvidence) -> float | None:
+    """The edge ratio on the batch that the update was made of, which noise of the gradient does not raise."""
+    return evidence.edge_ratio_probe if evidence.edge_ratio_batch is None else evidence.edge_ratio_batch
 
 
 def _oversized(evidence: SpikeEvidence) -> bool:
@@ -177,19 +180,23 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
         because.append(f"the weights that it was computed at were finite; the step made {names[0]} not finite")
     else:
         because.append("weights and batch are finite as far as they were seen")
+    if before and before[0].startswith(GRADIENT) and math.isfinite(evidence.probe_new or math.nan):
+        because.append(
+            f"the probe batch has a loss of {evidence.probe_new:.4g} at the same weights: it came with the batch"
+        )
     if evidence.overflow is not None:
         because.append(
             f"{evidence.overflow} was exceeded: it ends at {_LARGEST.get(evidence.overflow, 'its largest number')}"
         )
     if evidence.skipped:
         because.append("the optimiser left the weights as they were, as a loss scaler does with such a gradient")
-    ratio = evidence.edge_ratio_probe
-    if BATCH not in names and ratio is not None and 1 <= ratio < math.inf:
-        because.append(f"{_overshot(evidence)}: this may be the end of a divergence")
+    ratio, old, new = evidence.edge_ratio_probe, evidence.probe_old, evidence.probe_new
+    grew = old is not None and new is not None and not new < 2 * old
+    if BATCH not in names and grew and ratio is not None and 1 <= ratio < math.inf:
+        because += [f"{_overshot(evidence)}: this may be the end of a divergence", *_raised(evidence)]
     ruled_out: tuple[str, ...] = ()
-    old = evidence.batch_old
-    if old is not None and BATCH not in names:
-        state = "finite" if math.isfinite(old) else "not finite either"
+    if evidence.batch_old is not None and BATCH not in names:
+        state = "finite" if math.isfinite(evidence.batch_old) else "not finite either"
         ruled_out = (f"the loss of this batch under the old weights is {state}",)
     return Finding(cause="non-finite values", because=tuple(because), ruled_out=ruled_out)
 

@@ -82,7 +82,7 @@ class SpikeReport:
         because = [_sentence(words) for words in self.because]
         lines = [f"{self._headline()} {' '.join(because)}"]
         if self.ruled_out:
-            lines.append(f"Ruled out: {'; '.join(self.ruled_out)}.")
+            lines.append(f"Other causes: {'; '.join(self.ruled_out)}.")
         if self.over is not None:
             how = "was back" if self.recovered else "stayed at a new level"
             lines.append(f"The loss {how} at step {self.over}, after a peak of {self.peak:.4g}.")
@@ -155,17 +155,18 @@ def _sentence(words: str) -> str:
 
 def _losses(report: SpikeReport) -> Panel:
     history, level = report.history, report.evidence.loss_before
-    positive = all(loss > 0 for loss in history.loss if math.isfinite(loss))
-    at = [report.step] if math.isfinite(report.evidence.loss_at) else []
+    at, finite = report.evidence.loss_at, [loss for loss in history.loss if math.isfinite(loss)]
+    if math.isfinite(at):
+        spike = Curve([report.step], [at], "the spike", PALETTE[1], "dots")
+    else:
+        ends = [min(finite), max(finite)] if finite else []
+        spike = Curve([report.step] * len(ends), ends, f"the loss is {at}", PALETTE[1], "dashes")
     return Panel(
         x="step",
         y="training loss",
         title="The loss",
-        log="y" if positive else "",
-        curves=[
-            Curve(history.step, history.loss),
-            Curve(at, [report.evidence.loss_at] * len(at), "the spike", PALETTE[1], "dots"),
-        ],
+        log="y" if all(loss > 0 for loss in finite) else "",
+        curves=[Curve(history.step, history.loss), spike],
         levels=[] if level is None else [Level(level, "usual", FAINT)],
     )
 
@@ -182,7 +183,7 @@ def _norms(report: SpikeReport) -> list[Panel]:
     for name, values, usual in columns:
         if usual is not None and usual > 0:
             relative = [math.nan if value is None else value / usual for value in values]
-            curves.append(Curve(history.step, relative, name))
+            curves.append(Curve(history.step, relative, name, style="dashes" if values is history.lr else "line"))
     if not curves:
         return []
     return [
