@@ -14,6 +14,7 @@ from edgewise.foundation import SettingError, decode, encode
 from edgewise.methods import (
     SAM,
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     AnyMethod,
@@ -28,6 +29,7 @@ from edgewise.methods import (
     HeavyBall,
     Method,
     Muon,
+    NAdam,
     Nesterov,
     NormalizedGD,
     ParameterGroups,
@@ -66,6 +68,7 @@ FAMILIES = {
     "scalar RMSProp": lambda η: ScalarRMSProp(η, 1 - 2 * η),
     "Adam": lambda η: Adam(η, (0.5, 1 - 2 * η)),
     "AdamW": lambda η: AdamW(η, (0.5, 1 - 2 * η), weight_decay=0.5),
+    "NAdam": lambda η: NAdam(η, (0.5, 1 - 2 * η)),
     "frozen Adam": lambda η: FrozenAdam(η, (0.5, 1 - 2 * η), freeze_at=round(0.1 / η)),
     "Muon": lambda η: Muon(η, 0.5, shapes=((1, 2), (1,)), precision=None),
     "schedule-free": lambda η: ScheduleFree(η, 0.5),
@@ -117,6 +120,20 @@ def test_on_a_bowl_momentum_only_shortens_the_time() -> None:
     flow = StableFlow(HeavyBall(0.1, 0.9), rtol=1e-6)
     w, _ = flow.advance(bowl, bowl.at(bowl.start), flow.init(bowl, bowl.start, 0), 0.1)
     assert w.tolist() == pytest.approx([math.exp(-1.0)] * 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(("decay", "way"), [(0.0, 4.0), (1.0, 4.0 / 3.0)])
+def test_on_a_slope_adagrad_slows_down_with_the_root_of_time(decay: float, way: float) -> None:
+    # s = g² u² with u² = 1 + τ/η, and ∫ dτ/((1 + δ(u² − 1)) u) = 2η ∫ du/(1 + δ(u² − 1)), from u = 1 to 3.
+    slope = Objective.from_function(lambda w: 3.0 * w.sum() + 0.0 * (w**2).sum(), 1, start=torch.zeros(1).double())
+    flow = StableFlow(Adagrad(0.1, decay, eps=0.0), rtol=1e-7)
+    w, state = slope.start, flow.init(slope, slope.start, 0)
+    for _ in range(8):
+        w, state = flow.advance(slope, slope.at(w), state, 0.1)
+    assert w.item() == pytest.approx(-0.1 * way, rel=1e-5)
+    P = flow.preconditioner(slope.at(w), state)
+    assert P is not None
+    assert float(P @ torch.ones(1).double()) == pytest.approx(9.0 * (1.0 + 8.0 * decay), rel=1e-5)
 
 
 def test_the_normalized_flow_has_unit_speed() -> None:
