@@ -1,8 +1,11 @@
 """Plates and overlays: what is asked for is drawn, with its labels, and levels in sight."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import LogNorm
 
 from edgewise.figures import Curve, Field, Level, Panel, overlay, plate
 from edgewise.figures.style import PALETTE
@@ -106,7 +109,15 @@ NAN = np.nan
 def test_whatever_a_run_gave_can_be_drawn(x: list[float], y: list[float], log: str) -> None:
     """Warnings are errors here: nothing that a divergence or an empty record gives may stop a figure."""
     panel = Panel(x="x", y="y", curves=[Curve(x, y, "a")], levels=[Level(2.0, "edge")], log=log)  # type: ignore[arg-type]
-    plate([panel], title="Anything").draw_without_rendering()
+    figure = plate([panel], title="Anything")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert np.isfinite([*axes.get_xlim(), *axes.get_ylim()]).all()
+    assert axes.get_xlim()[0] < axes.get_xlim()[1]
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+    # The curve is named even where nothing of it can be seen; what is too large for an axis is left out.
+    np.testing.assert_array_equal(lines_of(axes)["a"], np.where(np.abs(y) < 1e150, y, NAN))
 
 
 def test_an_axis_without_a_positive_number_stays_linear() -> None:
@@ -119,7 +130,12 @@ def test_an_axis_without_a_positive_number_stays_linear() -> None:
 @pytest.mark.parametrize("value", [NAN, -1.0, 0.0])
 def test_a_field_without_a_positive_number_has_a_linear_scale(value: float) -> None:
     field = Field([0, 1], [0, 1], np.full((2, 2), value), "v", log=True)
-    plate([Panel(x="x", y="y", field=field)], title="Nothing").draw_without_rendering()
+    figure = plate([Panel(x="x", y="y", field=field)], title="Nothing")
+    figure.draw_without_rendering()
+    (mesh,) = figure.axes[0].collections
+    assert not isinstance(mesh.norm, LogNorm)
+    positive = plate([Panel(x="x", y="y", field=replace(field, values=np.ones((2, 2))))], title="Something")
+    assert isinstance(positive.axes[0].collections[0].norm, LogNorm)
 
 
 def test_a_level_out_of_sight_leaves_the_layout_alone() -> None:
