@@ -106,7 +106,7 @@ if TYPE_CHECKING:
         selfcheck,
     )
     from edgewise.problems import Problem
-    from edgewise.watch import Watch, WatchWarning, critical_sharpness
+    from edgewise.watch import EdgeScheduler, Watch, WatchWarning, critical_sharpness
 
 _ROOMS = {
     "curvature": (
@@ -213,6 +213,7 @@ _ROOMS = {
     ),
     "problems": ("Problem",),
     "watch": (
+        "EdgeScheduler",
         "Watch",
         "WatchWarning",
         "critical_sharpness",
@@ -254,6 +255,7 @@ __all__ = [
     "Drop",
     "EdgeFlow",
     "EdgeHeld",
+    "EdgeScheduler",
     "EdgewiseError",
     "EffectiveHessian",
     "EffectiveSharpness",

@@ -1,15 +1,20 @@
 """The watch: over somebody else's training, in words: where it stands, what breaks next, what to do."""
 
+from edgewise.watch.advice import Advice, advise
 from edgewise.watch.critical import critical_sharpness
 from edgewise.watch.live import Autocast, LiveLoss, Weights
 from edgewise.watch.losses import Losses
 from edgewise.watch.reading import KINDS, Kind, Reading, Readings
+from edgewise.watch.spikes import SpikeReport
+from edgewise.watch.steering import EdgeScheduler
 from edgewise.watch.verdict import Phase, Verdict, judge
 from edgewise.watch.watch import Sink, Watch, WatchWarning
 
 __all__ = [
     "KINDS",
+    "Advice",
     "Autocast",
+    "EdgeScheduler",
     "Kind",
     "LiveLoss",
     "Losses",
@@ -17,10 +22,12 @@ __all__ = [
     "Reading",
     "Readings",
     "Sink",
+    "SpikeReport",
     "Verdict",
     "Watch",
     "WatchWarning",
     "Weights",
+    "advise",
     "critical_sharpness",
     "judge",
 ]

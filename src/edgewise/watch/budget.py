@@ -88,13 +88,22 @@ class Budget:
         name = min(wanted, key=done)
         cost = self._cost.get(name, 0.0)
         # The time of this very call is not in `own` yet; it is microseconds.
-        if self.own + cost <= self.share * self.training:
+        if self.affords(name):
             return name
         if not self._spent:
             self._wake = cost / _CREDIT
             return name if self.training >= self._wake else None
         self._wake = (self.own + cost) / self.share
         return None
+
+    @property
+    def usual(self) -> float | None:
+        """The seconds that a training step usually takes."""
+        return self._usual
+
+    def affords(self, name: str) -> bool:
+        """Whether an instrument could be used now without going over."""
+        return self.own + self._cost.get(name, 0.0) <= self.share * self.training
 
     @property
     def kept(self) -> float:

@@ -8,7 +8,7 @@ Hessian-vector product; the effective sharpness a few.
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState, critical_step
 from edgewise.foundation import Vector, generator
+from edgewise.methods import CriticalLine
 from edgewise.objectives import Point
-from edgewise.watch.line import Line
+from edgewise.watch.advice import eigenvector_shares
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.reading import Kind, Reading
 
@@ -52,14 +53,14 @@ class Moment:
     lr: float
     batch: Any
     batch_size: int | None
-    line: Callable[[], Line]
+    line: Callable[[], CriticalLine]
 
 
 class Instrument(ABC):
     """Something that reads.
 
     Attributes:
-        weight: its share of what watching may cost, relative to the others.
+        weight: its share of what watching may cost, relative to the others; 0 takes only what is left over.
         passes: forward passes that it is thought to cost the next time.
         wants_before: whether it needs the weights before the update.
     """
@@ -87,7 +88,7 @@ class Norms(Instrument):
     gradients are of different samples, and κ mostly says how much those differ.
     """
 
-    weight, passes, wants_before = 0.03, 0.5, True
+    weight, passes, wants_before = 0.0, 0.5, True
 
     def __init__(self) -> None:
         self._earlier: tuple[int, Vector, Vector] | None = None
@@ -203,7 +204,7 @@ class GradientCurvature(Instrument):
         pieces = self._pieces(moment)
         values = []
         for indices in pieces:
-            with live.point(indices) as point:
+            with live.point(indices, line.kept) as point:
                 value = _along_gradient(point, line)
             if value is not None:
                 values.append(value)
@@ -216,10 +217,11 @@ class GradientCurvature(Instrument):
         elif kind == "batch sharpness":
             half = math.inf
         share = 1.0 if pieces == [None] else len(pieces) * (moment.batch_size or 0) / live.samples
+        passes = share * (_GRADIENT_PASSES + _PRODUCT_PASSES)
         return [
             Reading(
                 step=moment.step, kind=kind, value=mean, low=mean - half, high=mean + half,
-                critical=line.critical, lr=moment.lr, passes=share * (_GRADIENT_PASSES + _PRODUCT_PASSES),
+                critical=line.critical_curvature, lr=moment.lr, passes=passes,
                 seconds=time.perf_counter() - clock,
             )
         ]  # fmt: skip
@@ -237,46 +239,64 @@ class GradientCurvature(Instrument):
 class EffectiveSharpness(Instrument):
     """The largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch, followed from one reading to the next.
 
+    The first reading starts from the gradient, which at the edge lies along the sharpest direction, and spends no
+    more than the others: it may see too little, and those that follow see more.
+
     Args:
         seed: of the start.
+
+    Attributes:
+        shares: of the last eigenvector, the share of its mass in each parameter; None before the first reading.
 
     References:
         cohen2021gradient, cohen2022adaptive
     """
 
-    weight, passes, wants_before = 0.4, 100.0, False
+    weight, passes, wants_before = 0.4, 30.0, False
     _tracker = Tracker(k=1, rtol=0.05)
-    _warm = 20.0
 
     def __init__(self, seed: int) -> None:
-        self._state: TrackerState = self._tracker.init(seed)
+        self.shares: Mapping[str, float] | None = None
+        self._state: TrackerState | None = None
+        self._kept: tuple[int, ...] = ()
+        self._seed = seed
 
     def read(self, moment: Moment) -> list[Reading]:
         """The Ritz value, which the eigenvalue exceeds by its bound at most."""
         clock = time.perf_counter()
         line = moment.line()
-        with moment.live.point() as point:
-            hessian = line.method.seen(Hessian.at(point))
-            pairs, self._state = self._tracker.read(EffectiveHessian(hessian, line.preconditioner), self._state)
+        with moment.live.point(kept=line.kept) as point:
+            effective = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner)
+            if self._state is None or self._kept != line.kept:
+                self._state = self._start(line.preconditioner.power(-0.5) @ point.gradient)
+            pairs, self._state = self._tracker.read(effective, self._state)
+        self._kept = line.kept
+        self.shares = eigenvector_shares(pairs.vectors[:, 0], moment.live.part(line.kept))
         value, bound = float(pairs.values[0]), float(pairs.bounds[0])
-        self.passes = self._warm
         return [
             Reading(
                 step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
-                critical=line.critical, lr=moment.lr,
+                critical=line.critical_curvature, lr=moment.lr,
                 passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=time.perf_counter() - clock,
             )
         ]  # fmt: skip
 
+    def _start(self, direction: Vector) -> TrackerState:
+        numbers = generator(self._seed, "start")
+        aside = torch.randn(direction.shape[0], 1, generator=numbers, dtype=direction.dtype).to(direction)
+        block = torch.linalg.qr(torch.cat([direction[:, None], aside], 1)).Q
+        # Not the zeroth reading, at which the tracker would search from a fresh direction too.
+        return TrackerState(blocks=(block,), reaches=(None,), followed=1, readings=1, seed=self._seed)
 
-def _along_gradient(point: Point, line: Line) -> float | None:
+
+def _along_gradient(point: Point, line: CriticalLine) -> float | None:
     """gᵀP⁻¹HP⁻¹g / gᵀP⁻¹g; None where there is no gradient."""
     g = point.gradient
     direction = line.preconditioner.power(-1.0) @ g
     square = float(direction @ g)
     if not (math.isfinite(square) and square > 0):
         return None
-    product = line.method.seen(Hessian.at(point)) @ direction
+    product = line.seen(Hessian.at(point)) @ direction
     return float(direction @ product) / square
 
 

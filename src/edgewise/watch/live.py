@@ -123,12 +123,12 @@ class LiveLoss:
             return loss(0.0)
 
     @contextmanager
-    def point(self, indices: Tensor | None = None, weights: Weights | None = None) -> Iterator[Point]:
-        """Inside, the loss with its gradient and Hessian-vector products, in full precision.
+    def point(self, indices: Tensor | None = None, kept: Sequence[int] | None = None) -> Iterator[Point]:
+        """Inside, the loss at the present weights with gradient and Hessian-vector products, in full precision.
 
         Args:
             indices: numbers of the samples of the probe batch to take; None takes all.
-            weights: where; None takes the present ones.
+            kept: places of the parameters to differentiate by; None takes all.
 
         Raises:
             SettingError: if the parameters are in half precision, in which a Hessian is mostly rounding.
@@ -147,9 +147,12 @@ class LiveLoss:
                 return t[indices] if t.ndim and t.shape[0] == samples else t
 
             inputs, targets = fixed_data.map_tensors(take, inputs), fixed_data.map_tensors(take, targets)
-        w = torch.cat([p.reshape(-1) for p in (weights if weights is not None else self._parameters)])
+        space = self.part(kept)
+        w = torch.cat(
+            [self._parameters[i].reshape(-1) for i in (range(len(self._parameters)) if kept is None else kept)]
+        )
         terms = SupervisedTerms(
-            _uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), self.space,
+            _uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), space,
             {}, "sum", 1.0, self.samples, {},
         )  # fmt: skip
         with self._untouched():
@@ -159,6 +162,12 @@ class LiveLoss:
     def differentiable_twice(self) -> bool:
         """Whether all parameters are in full precision."""
         return all(p.dtype in (torch.float32, torch.float64) for p in self._parameters)
+
+    def part(self, kept: Sequence[int] | None) -> ParameterSpace:
+        """The names and shapes of the parameters at these places."""
+        if kept is None:
+            return self.space
+        return ParameterSpace(tuple(self.space.names[i] for i in kept), tuple(self.space.shapes[i] for i in kept))
 
     def flat(self, tensors: Sequence[Tensor | None]) -> Parameters:
         """A tensor for each parameter, None for zero, as one vector."""

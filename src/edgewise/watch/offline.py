@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from edgewise.curvature import EffectiveHessian, Hessian
-from edgewise.foundation import DataError, EdgewiseError, SettingError, Vector
-from edgewise.linalg import Identity, eigenpairs
+from edgewise.foundation import DataError, EdgewiseError, SettingError
+from edgewise.linalg import eigenpairs
+from edgewise.methods import CriticalLine, line_from_torch
 from edgewise.watch.advice import Advice, advise, eigenvector_shares, momentum_of
 from edgewise.watch.checkpoints import Checkpoint, checkpoint_files, read_checkpoint, restore
 from edgewise.watch.instruments import CriticalSharpness, GradientCurvature, Moment
-from edgewise.watch.line import Line, read_line
 from edgewise.watch.live import LiveLoss
 from edgewise.watch.losses import Losses
 from edgewise.watch.preflight import inspect_training
@@ -106,7 +106,7 @@ def advise_offline(
     fresh = copy.deepcopy(optimizer.state_dict())
     found, refused = _in_order(folder)
     rows: list[CheckpointReadings] = []
-    top: Vector | None = None
+    top: Mapping[str, float] | None = None
     for number, files in enumerate(found, 1):
         try:
             checkpoint = read_checkpoint(files)
@@ -114,8 +114,8 @@ def advise_offline(
         except DataError as error:
             refused.append(error)
             continue
-        row, vector = _read(checkpoint, live, optimizer, list(parameters.values()), batch_size, seed)
-        top = vector if vector is not None else top
+        row, shares = _read(checkpoint, live, optimizer, list(parameters.values()), batch_size, seed)
+        top = shares or top
         rows.append(row)
         if told is not None:
             told(number, len(found), row)
@@ -138,7 +138,7 @@ def advise_offline(
             rows[-1].lr,
             small_batches=batch_size is not None and batch_size < live.samples,
             momentum=momentum_of(optimizer),
-            shares=None if top is None else eigenvector_shares(top, live.space),
+            shares=top,
             every_step=False,
         ),
     )
@@ -175,29 +175,30 @@ def _read(
     tensors: list[Tensor],
     batch_size: int | None,
     seed: int,
-) -> tuple[CheckpointReadings, Vector | None]:
-    """What can be read with model and optimiser at the checkpoint, and the top eigenvector."""
+) -> tuple[CheckpointReadings, Mapping[str, float] | None]:
+    """What can be read with model and optimiser at the checkpoint, and where the top eigenvector lies."""
     lr = float(optimizer.param_groups[0]["lr"])
     loss = live.value_at()
     readings: list[Reading] = []
     missing: list[str] = []
-    vector: Vector | None = None
+    shares: Mapping[str, float] | None = None
 
     def moment(before: list[Tensor] | None = None) -> Moment:
         return Moment(
             step=checkpoint.step, live=live, before=before, gradients=[p.grad for p in tensors], lr=lr, batch=None,
-            batch_size=batch_size, line=lambda: read_line(optimizer, tensors),
+            batch_size=batch_size, line=lambda: line_from_torch(optimizer, tensors),
         )  # fmt: skip
 
     stored = bool(optimizer.state)
     if not math.isfinite(loss):
         missing.append("The loss is not finite.")
     else:
-        line, why = _line(optimizer, tensors, stored)
-        if line is None:
-            missing.append(why)
+        try:
+            line = line_from_torch(optimizer, tensors)
+        except SettingError as error:
+            missing.append(f"No effective sharpness of {error.given}: {error.why}.")
         else:
-            reading, vector = _effective_sharpness(checkpoint.step, live, line, lr, seed)
+            reading, shares = _effective_sharpness(checkpoint.step, live, line, lr, seed)
             readings.append(reading)
             if batch_size is not None and batch_size < live.samples:
                 readings += GradientCurvature(seed).read(moment())
@@ -205,24 +206,13 @@ def _read(
         # The first update of an optimiser that goes by its past is not the one that came.
         if stored or not optimizer.state:
             readings += CriticalSharpness().read(moment(before))
-        elif line is not None:
-            missing.append("The update that came next is not known, since the optimiser's state was not stored.")
+        else:
+            missing.append("No critical sharpness, since the optimiser's state was not stored.")
     row = CheckpointReadings(
         path=checkpoint.path, step=checkpoint.step, loss=loss, lr=lr, readings=tuple(readings),
         missing=" ".join(missing) or None,
     )  # fmt: skip
-    return row, vector
-
-
-def _line(optimizer: Optimizer, tensors: list[Tensor], stored: bool) -> tuple[Line | None, str]:
-    """The line of the optimiser, or why it is not known."""
-    try:
-        line = read_line(optimizer, tensors)
-    except SettingError as error:
-        return None, str(error)
-    if not stored and not isinstance(line.preconditioner, Identity):
-        return None, f"{type(optimizer).__name__} divides the gradient by its state, which was not stored."
-    return line, ""
+    return row, shares
 
 
 def _update(live: LiveLoss, optimizer: Optimizer, tensors: list[Tensor]) -> list[Tensor]:
@@ -236,14 +226,16 @@ def _update(live: LiveLoss, optimizer: Optimizer, tensors: list[Tensor]) -> list
     return before
 
 
-def _effective_sharpness(step: int, live: LiveLoss, line: Line, lr: float, seed: int) -> tuple[Reading, Vector]:
+def _effective_sharpness(
+    step: int, live: LiveLoss, line: CriticalLine, lr: float, seed: int
+) -> tuple[Reading, Mapping[str, float]]:
     clock = time.perf_counter()
-    with live.point() as point:
-        hessian = EffectiveHessian(line.method.seen(Hessian.at(point)), line.preconditioner)
+    with live.point(kept=line.kept) as point:
+        hessian = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner)
         pairs = eigenpairs(hessian, k=1, rtol=_RTOL, seed=seed)
     value, bound = float(pairs.values[0]), float(pairs.bounds[0])
     reading = Reading(
-        step=step, kind="effective sharpness", value=value, low=value, high=value + bound, critical=line.critical,
-        lr=lr, passes=6.0 * pairs.products, seconds=time.perf_counter() - clock,
+        step=step, kind="effective sharpness", value=value, low=value, high=value + bound,
+        critical=line.critical_curvature, lr=lr, passes=6.0 * pairs.products, seconds=time.perf_counter() - clock,
     )  # fmt: skip
-    return reading, pairs.vectors[:, 0]
+    return reading, eigenvector_shares(pairs.vectors[:, 0], live.part(line.kept))

@@ -51,7 +51,7 @@ def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optim
             "there is nothing to watch",
             "Type model.requires_grad_(True), or give a model that has parameters",
         )
-    parameters = {name: p for name, p in trainable.items() if id(p) in moved}
+    parameters: dict[str, Tensor] = {name: p for name, p in trainable.items() if id(p) in moved}
     if not parameters:
         raise SettingError(
             f"a {type(optimizer).__name__} that moves no parameter of this {type(model).__name__}",
@@ -82,6 +82,6 @@ def _refuse_closures(optimizer: Optimizer) -> None:
     if needs_one or isinstance(optimizer, torch.optim.LBFGS):
         raise SettingError(
             f"{type(optimizer).__name__}, which steps with a closure",
-            "it evaluates the loss several times a step, and its updates have no step size to compare with an edge",
+            "it evaluates the loss several times a step, and no step size of it can be compared with an edge",
             "Give SGD, Adam, AdamW, RMSprop or another optimiser whose step() takes no closure",
         )

@@ -21,8 +21,8 @@ Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "canno
     cannot tell        too few readings, or readings too uncertain
 """
 
-# What a verdict rests on, best first. Full sharpness stays below the edge where batches are small, and the curvature
-# along one gradient below the sharpness.
+# What a verdict rests on, best first. Full sharpness stays below the edge where batches are small, and
+# the curvature along one gradient below the sharpness.
 _FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature")
 _SMALL: tuple[Kind, ...] = ("batch sharpness", "critical sharpness", "effective sharpness", "gradient curvature")
 # Between these the iterate hovers about the edge: Cohen et al. see 0.95 to 1.05 of 2/η, and readings have bounds.
@@ -148,12 +148,13 @@ def _trend(evidence: Sequence[Reading]) -> tuple[float | None, bool]:
 
 
 def _blown(losses: Losses) -> bool:
-    """Whether the loss is now well above where the run began, and above all that came between."""
+    """Whether the loss is now well above where the run began."""
     if len(losses) < 2 * _NOW:
         return False
     loss = losses.loss
-    start, now = float(np.median(loss[:_NOW])), float(np.median(loss[-_NOW:]))
-    return now > _BLOWN * max(start, 0.0) and now > float(np.quantile(loss, 0.9))
+    # A step size that is far too large spoils the second loss already.
+    start, now = float(loss[:_NOW].min()), float(np.median(loss[-_NOW:]))
+    return now > _BLOWN * max(start, 0.0)
 
 
 def _sentences(verdict: Verdict) -> list[str]:
@@ -188,8 +189,8 @@ def _where(verdict: Verdict) -> str:
             if verdict.diverged is not None:
                 return f"Diverged: the loss is not finite at step {verdict.diverged}."
             return (
-                f"Beyond the edge of stability at step {verdict.step}: the step size is too large for the curvature, "
-                "which a catapult will lower or a divergence end."
+                f"Beyond the edge of stability at step {verdict.step}: the step size is too large for the "
+                "curvature, which a catapult will lower or a divergence end."
             )
         case _:
             if verdict.edge_ratio is None:
