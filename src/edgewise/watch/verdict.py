@@ -83,7 +83,13 @@ class Verdict:
 
 
 def judge(
-    readings: Readings, losses: Losses, step: int, *, small_batches: bool, optimizer: str = "the optimiser"
+    readings: Readings,
+    losses: Losses,
+    step: int,
+    lr: float,
+    *,
+    small_batches: bool,
+    optimizer: str = "the optimiser",
 ) -> Verdict:
     """The verdict on a run.
 
@@ -91,6 +97,8 @@ def judge(
         readings: of the watch.
         losses: what the training reported.
         step: updates seen.
+        lr: the present step size of the first param group. Critical curvatures go with 1/η, so a reading that was
+            taken at another one is seen at this one.
         small_batches: whether an update averages over fewer samples than the probe batch has.
         optimizer: the optimiser and its line, for the sentences.
     """
@@ -99,12 +107,15 @@ def judge(
     crossing = None
     if evidence:
         last = evidence[-_NOW:]
-        ratios = [r.ratio for r in last if r.ratio is not None]
+        ratios = [ratio_at(r, lr) for r in last]
         ratio = float(np.median(ratios))
-        bounds = [b for r in last if (b := r.ratio_bounds) is not None]
+        scales = [lr / r.lr for r in last]
+        bounds = [
+            (c * b[0], c * b[1]) for r, c in zip(last, scales, strict=True) if (b := r.ratio_bounds) is not None
+        ]
         low = min(float(np.quantile(ratios, 0.25)), float(np.median([b[0] for b in bounds])))
         high = max(float(np.quantile(ratios, 0.75)), float(np.median([b[1] for b in bounds])))
-        trend, rising = _trend(evidence)
+        trend, rising = _trend(evidence, lr)
         if rising and trend and ratio < _BELOW and math.isfinite(ratio):
             steps = math.ceil((1.0 - ratio) / trend)
             crossing = steps if steps <= _FAR * max(step, 1) else None
@@ -128,18 +139,25 @@ def judge(
 
 
 def _evidence(readings: Readings, step: int, order: Sequence[Kind]) -> list[Reading]:
-    """The fresh readings of the best kind that has any."""
+    """The fresh readings of the best kind that has any; where there are none, the last one of all."""
+    rows = [
+        r for r in readings if r.kind in order and r.lr > 0 and r.ratio is not None and not math.isnan(r.ratio)
+    ]
     for kind in order:
-        rows = [r for r in readings.of(kind) if r.ratio is not None and not math.isnan(r.ratio)]
-        fresh = [r for r in rows if r.step >= (1.0 - _FRESH) * step]
+        fresh = [r for r in rows if r.kind == kind and r.step >= (1.0 - _FRESH) * step]
         if fresh:
             return fresh
-    return []
+    return rows[-1:]
 
 
-def _trend(evidence: Sequence[Reading]) -> tuple[float | None, bool]:
+def ratio_at(reading: Reading, lr: float) -> float:
+    """The edge ratio of a reading, as it would be at another step size."""
+    return math.nan if reading.ratio is None else reading.ratio * lr / reading.lr
+
+
+def _trend(evidence: Sequence[Reading], lr: float) -> tuple[float | None, bool]:
     """The slope of the edge ratio, and whether it is surely above zero."""
-    rows = [(r.step, r.ratio) for r in evidence if r.ratio is not None and math.isfinite(r.ratio)]
+    rows = [(r.step, ratio) for r in evidence if math.isfinite(ratio := ratio_at(r, lr))]
     if len(rows) < _TREND:
         return None, False
     steps, ratios = np.array(rows, np.float64).T

@@ -173,6 +173,7 @@ class Watch:
             self.readings,
             self.losses,
             self.steps,
+            self._lr,
             small_batches=self._small_batches,
             optimizer=self._optimizer_in_words(),
         )
