@@ -291,6 +291,33 @@ def test_the_metric_of_parameter_groups_is_that_of_their_common_edge() -> None:
     assert alike.preconditioner(point, alike.init(objective, START, 0)) is None
 
 
+def test_the_critical_curvature_of_scalar_rmsprop_is_that_of_its_own_second_moment() -> None:
+    objective, η, gaps = valley(), 0.01, []
+    for half in (1, 2):
+        method = ScalarRMSProp(Drop(η / half, η / half / 3, step=20 * half), 1 - 8 * η / half, eps=0.5)
+        flow = StableFlow(method, rtol=1e-6)
+        w, state = objective.start, flow.init(objective, objective.start, 0)
+        v, other = objective.start, method.init(objective.start)
+        # At the start both hold the first gradient.
+        _, looked = method.look(objective, objective.at(v), other)
+        assert flow.critical_curvature_at(state, 0) == pytest.approx(
+            method.critical_curvature_at(looked), rel=1e-12
+        )
+        for step in range(20 * half):
+            gradient, other = method.look(objective, objective.at(v), other)
+            v, other = method.step(v, gradient, other)
+            w, state = flow.advance(objective, objective.at(w), state, flow.step_size_at(step))
+        _, looked = method.look(objective, objective.at(v), other)
+        edge = flow.critical_curvature_at(state, 20 * half)
+        # √ν has fallen by then, and the step size by three.
+        assert edge < 0.95 * 3 * flow.critical_curvature_at(flow.init(objective, objective.start, 0), 0)
+        gaps.append(abs(edge / method.critical_curvature_at(looked) - 1))
+    assert gaps[0] < 0.02
+    assert math.log2(gaps[0] / gaps[1]) == pytest.approx(1.0, abs=0.25)
+    # As for the method, the one number is part of the edge and not of a metric.
+    assert flow.preconditioner(objective.at(w), state) is None
+
+
 def test_a_step_size_driven_by_the_curvature_only_sets_the_time() -> None:
     objective = valley()
     inside = HeavyBall(0.01, 0.5)

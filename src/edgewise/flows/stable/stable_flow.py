@@ -26,7 +26,7 @@ from edgewise.flows.stable.drift import Drift, Motion, Seen
 from edgewise.flows.stable.limits import drift
 from edgewise.foundation import FlowError, Parameters, Vector
 from edgewise.linalg import Function, Operator, Preconditioner
-from edgewise.methods import AnyMethod
+from edgewise.methods import AnyMethod, ScalarRMSProp, ScalarRMSPropState
 from edgewise.objectives import Objective, Point
 
 # Gradients that one step of the method may cost; the stiffest that are worth it take tens.
@@ -181,9 +181,21 @@ class StableFlow(Flow[StableFlowState]):
         return Prediction(loss=float(point.value), gradient_norm=float(point.gradient.norm()))
 
     def preconditioner(self, point: Point, state: StableFlowState) -> Preconditioner | None:
-        """P at the present time, by which the gradient is divided; None where it is not."""
+        """P at the present time, by which every parameter's gradient is divided; None where it is not."""
+        if isinstance(self.method, ScalarRMSProp):  # its one number is part of the critical curvature
+            return None
         moments = state.stride.at(state.time)[point.w.shape[0] :]
         return _moving(state).preconditioner(_seen(point, point.gradient, moments, state.step_size))
+
+    def critical_curvature_at(self, state: StableFlowState, step: int) -> float:
+        """Where the method loses stability; for scalar RMSProp 2(√ν + ε)/η with the ν of the flow.
+
+        NaN for others whose critical curvature depends on what a step sees.
+        """
+        if not isinstance(self.method, ScalarRMSProp):
+            return Flow.critical_curvature_at(self, state, step)
+        held = ScalarRMSPropState(step=step, square_average=float(state.stride.at(state.time)[-1]))
+        return self.method.with_step_size(self.step_size_at(step)).critical_curvature_at(held)
 
     def cost(self, state: StableFlowState) -> Cost:
         """Up to the end of the integrator's step, which lies ahead of the present time."""
