@@ -18,6 +18,7 @@ from edgewise.flows import AnyFlow, Cost, Flow, Prediction
 from edgewise.foundation import EdgewiseError, FlowError, Parameters, SettingError
 from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
+from reference.bad_settings import as_a_user_types
 from reference.runs import assert_same_run, bowl, final_point, network
 
 
@@ -270,3 +271,14 @@ def test_batches_that_there_are_not_are_refused_at_once() -> None:
 def test_what_is_no_process_is_refused() -> None:
     with pytest.raises(SettingError, match="a process 'gd' of type float: it is neither a method, nor a flow"):
         paired({"gd": 0.1})
+
+
+@pytest.mark.parametrize("of", [3, None, ("gd",), ew.GradientDescent(0.1)])
+def test_a_midpoint_of_what_is_no_name_is_refused(of: Any) -> None:
+    with pytest.raises(SettingError) as refused, as_a_user_types():
+        Midpoint(of)
+    assert str(refused.value) == (
+        f"Midpoint({of!r}): it lies on a process that is told by its name, and that is of type "
+        f"{type(of).__name__}. "
+        "Type {'gd': GradientDescent(0.01), 'midpoint': Midpoint('gd')}."
+    )

@@ -13,6 +13,7 @@ import edgewise as ew
 from edgewise.dynamics import Probe
 from edgewise.foundation import SettingError
 from edgewise.objectives import Objective
+from reference.bad_settings import as_a_user_types
 from reference.runs import bowl, final_point, network
 
 ALL_PROBES: list[Probe] = [
@@ -196,6 +197,8 @@ def test_unconverged_readings_are_marked() -> None:
     [
         (lambda: ew.Sharpness(every=0), "every=0: a probe reads every so many steps. Type every=1 or more."),
         (lambda: ew.Accuracy(every=-1), "every=-1"),
+        (lambda: ew.Accuracy(every="x"), "every='x': a probe reads every so many steps. Type every=1 or more."),
+        (lambda: ew.Accuracy(every=True), "every=True"),
         (lambda: ew.GradientNorm(every=0), "every=0"),
         (lambda: ew.DirectionalCurvature(every=0), "every=0"),
         (lambda: ew.DistanceFromStart(every=0), "every=0"),
@@ -212,7 +215,7 @@ def test_unconverged_readings_are_marked() -> None:
     ],
 )
 def test_impossible_settings_are_refused_when_the_probe_is_made(probe: Callable[[], Any], sentence: str) -> None:
-    with pytest.raises(SettingError) as caught:
+    with pytest.raises(SettingError) as caught, as_a_user_types():
         probe()
     assert str(caught.value).startswith(sentence)
 

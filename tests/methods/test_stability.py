@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from edgewise.foundation import SettingError
 from edgewise.methods import (
     Drop,
     GradientDescent,
@@ -14,6 +15,7 @@ from edgewise.methods import (
     critical_curvature_by_bisection,
     spectral_radius,
 )
+from reference.bad_settings import BAD, as_a_user_types
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9, 0.95, 0.99])
@@ -77,3 +79,24 @@ def test_a_method_that_is_stable_nowhere_has_critical_curvature_zero():
     ascent = OneMode(lambda curvature: 1 + 0.1 * curvature)
     assert critical_curvature_by_bisection(ascent) == 0.0
     assert critical_curvature_by_bisection(OneMode(lambda curvature: 2.0)) == 0.0
+
+
+@pytest.mark.parametrize("label", BAD)
+def test_what_is_no_method_is_refused_in_a_sentence(label):
+    for function, further in ((spectral_radius, (1.0,)), (critical_curvature_by_bisection, ())):
+        with (
+            pytest.raises(SettingError, match=f"^{function.__name__} of .*: it is a method") as refused,
+            as_a_user_types(),
+        ):
+            function(BAD[label], *further)
+        assert refused.value.fix.startswith(f"Type {function.__name__}(GradientDescent(0.01)")
+
+
+@pytest.mark.parametrize("label", BAD)
+def test_a_curvature_is_a_finite_number(label):
+    value = BAD[label]
+    if label in ("negative", "a negative half", "a half too much"):
+        assert spectral_radius(GradientDescent(0.5), value) == pytest.approx(abs(1 - 0.5 * value))
+        return
+    with pytest.raises(SettingError, match=r"^curvature=.*Type curvature=100\.0\.$"), as_a_user_types():
+        spectral_radius(GradientDescent(0.5), value)

@@ -2,11 +2,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewise.foundation import SettingError
 from edgewise.methods import AveragedMomentum, GradientDescent, HeavyBall, Nesterov, Transient
+from reference.bad_settings import BAD, as_a_user_types
 
 families = st.sampled_from([HeavyBall, Nesterov, AveragedMomentum])
 
@@ -124,3 +126,22 @@ def test_what_has_no_powers_is_refused(matrix):
         SettingError, match=r"a matrix of shape .*square and finite.*method\.companion\(curvature\)"
     ):
         Transient.of(matrix)
+
+
+@pytest.mark.parametrize("label", [*BAD, "ragged", "with a graph"])
+def test_what_is_no_matrix_is_refused_in_a_sentence(label):
+    more = {"ragged": [[1.0], [1.0, 2.0]], "with a graph": torch.eye(2, requires_grad=True)}
+    with pytest.raises(SettingError) as refused, as_a_user_types():
+        Transient.of((BAD | more)[label])
+    assert str(refused.value).endswith("Give a companion matrix, as in Transient.of(method.companion(curvature)).")
+
+
+def test_what_is_no_matrix_is_named():
+    with (
+        pytest.raises(SettingError, match=r"^Transient.of\('x'\): that is no matrix of real numbers\. "),
+        as_a_user_types(),
+    ):
+        Transient.of("x")
+    # Whole numbers are real ones.
+    with as_a_user_types():
+        assert Transient.of([[0, 3], [0, 0]]).growth == 3.0

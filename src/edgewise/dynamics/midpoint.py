@@ -1,7 +1,9 @@
 """The midpoint of two steps: where a discrete run is on average, as a process of its own."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
+
+from edgewise.foundation import SettingError
 
 
 @final
@@ -18,8 +20,20 @@ class Midpoint:
     Args:
         of: the name of a process that is a discrete method.
 
+    Raises:
+        SettingError: if `of` is no name.
+
     References:
         cohen2025understanding
     """
 
     of: str
+
+    def __post_init__(self) -> None:
+        of: Any = self.of
+        if not isinstance(of, str):
+            raise SettingError(
+                f"Midpoint({of!r:.60})",
+                f"it lies on a process that is told by its name, and that is of type {type(of).__name__}",
+                "Type {'gd': GradientDescent(0.01), 'midpoint': Midpoint('gd')}",
+            )

@@ -5,11 +5,13 @@ the spectral radius, for any companion matrix. The tests hold the two together.
 """
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from edgewise.foundation import SettingError
 from edgewise.methods.method import Method
+from edgewise.methods.requirements import require_number, shown
 
 State = TypeVar("State")
 
@@ -18,7 +20,7 @@ State = TypeVar("State")
 _SMALLEST, _LARGEST = 2.0**-20, 2.0**40
 
 
-def spectral_radius(method: Method[State], curvature: float, state: State | None = None) -> float:
+def spectral_radius(method: Method[State], curvature: float | int, state: State | None = None) -> float:
     """The largest modulus among the eigenvalues of the method's companion matrix.
 
     A mode of that curvature shrinks when it is below one and grows, by this factor a step in the long
@@ -28,8 +30,15 @@ def spectral_radius(method: Method[State], curvature: float, state: State | None
         method: any method.
         curvature: λ, an eigenvalue of the Hessian.
         state: where the step size comes from; needed only if it is scheduled.
+
+    Raises:
+        SettingError: if `method` is no method or `curvature` no number, or a state is needed and not given.
     """
-    return float(np.abs(np.linalg.eigvals(method.companion(curvature, state))).max())
+    _require_method("spectral_radius", method, ", curvature=100.0")
+    require_number(
+        "curvature", curvature, lambda _: True, "a curvature is a finite number", "Type curvature=100.0"
+    )
+    return float(np.abs(np.linalg.eigvals(method.companion(float(curvature), state))).max())
 
 
 def critical_curvature_by_bisection(method: Method[State], state: State | None = None) -> float:
@@ -46,11 +55,16 @@ def critical_curvature_by_bisection(method: Method[State], state: State | None =
         The critical curvature; infinity for a method that is stable at every curvature, zero for one
         that is stable at none.
 
+    Raises:
+        SettingError: if `method` is no method, or a state is needed and not given.
+
     Example:
         >>> from edgewise.methods import GradientDescent
         >>> round(critical_curvature_by_bisection(GradientDescent(0.01)), 9)
         200.0
     """
+
+    _require_method("critical_curvature_by_bisection", method)
 
     def stable(curvature: float) -> bool:
         return spectral_radius(method, curvature, state) <= 1.0
@@ -69,3 +83,12 @@ def critical_curvature_by_bisection(method: Method[State], state: State | None =
     while lower < (middle := lower + (upper - lower) / 2.0) < upper:
         lower, upper = (middle, upper) if stable(middle) else (lower, middle)
     return lower
+
+
+def _require_method(function: str, value: Any, further: str = "") -> None:
+    if not isinstance(value, Method):
+        raise SettingError(
+            f"{function} of {shown(value)}",
+            "it is a method that has a companion matrix, and that is none",
+            f"Type {function}(GradientDescent(0.01){further})",
+        )

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from edgewise.foundation import SettingError
+from edgewise.methods.requirements import shown
 
 # Powers are followed for so many steps; a mode that has not begun to shrink by then is at its edge.
 _HORIZON = 10_000
 # How far rounding may put the spectral radius of a method at its critical curvature above one.
 _ROUNDING = 1e-12
 _NEGLIGIBLE = 1e-200
+_FIX = "Give a companion matrix, as in Transient.of(method.companion(curvature))"
 # Where the resolvent is looked at first: log(|z| − 1) and the angle of z. Nearer to the circle than 1e-7 the
 # rounding of an eigenvalue on it would show.
 _LOG_RADII = np.linspace(math.log(1e-7), math.log(1e3), 80)
@@ -62,7 +64,7 @@ class Transient:
             matrix: J, real, square and small: the resolvent is searched over the plane.
 
         Raises:
-            SettingError: if `matrix` is not square and finite.
+            SettingError: if `matrix` is not real, square and finite.
 
         Example:
             >>> from edgewise.methods import GradientDescent, HeavyBall
@@ -72,12 +74,12 @@ class Transient:
             >>> slow.spectral_radius < 1, round(slow.kreiss_constant, 1), round(slow.growth, 1)
             (True, 26.8, 50.3)
         """
-        J = np.asarray(matrix, dtype=np.float64)
+        J = _real(matrix)
         if J.ndim != 2 or J.shape[0] != J.shape[1] or not J.size or not np.isfinite(J).all():
             raise SettingError(
                 f"a matrix of shape {J.shape}",
                 "powers of it need it to be square and finite",
-                "Give a companion matrix, as in Transient.of(method.companion(curvature))",
+                _FIX,
             )
         # LAPACK balances a matrix before it takes its eigenvectors, and loses them to entries near underflow.
         J = np.where(np.abs(J) > _NEGLIGIBLE * np.abs(J).max(), J, 0.0)
@@ -90,6 +92,16 @@ class Transient:
             kreiss_constant=math.inf if unstable else _kreiss(J, eigenvalues),
             growth=math.inf if unstable else _growth(J),
         )
+
+
+def _real(matrix: Any) -> NDArray[np.float64]:
+    try:
+        J = np.asarray(matrix)
+    except (TypeError, ValueError, RuntimeError):  # rows of different lengths; a tensor with a graph
+        J = np.asarray(None)
+    if J.dtype.kind not in "iuf":
+        raise SettingError(f"Transient.of({shown(matrix)})", "that is no matrix of real numbers", _FIX)
+    return J.astype(np.float64)
 
 
 def _condition(V: NDArray[np.inexact[Any]]) -> float:

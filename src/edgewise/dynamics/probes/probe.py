@@ -68,7 +68,8 @@ class Probe(ABC):
         return (step - self.lag) % self.every == 0
 
 
-def require_every(every: int) -> None:
+def require_every(every: Any) -> None:
     """Refuse an interval that is not a positive number of steps."""
-    if every < 1:
-        raise SettingError(f"every={every}", "a probe reads every so many steps", "Type every=1 or more")
+    # Python counts True as 1.
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise SettingError(f"every={every!r:.60}", "a probe reads every so many steps", "Type every=1 or more")
