@@ -122,7 +122,7 @@ class Watch:
         self._pending: list[tuple[int, Any]] = []
         self._detector = Detector()
         self._recorder = Recorder(self._tensors)
-        self._copy_every = 1
+        self._copy_every, self._copy_seconds = 1, 1e-4
         self._spikes: list[SpikeReport] = []
         self._failures: dict[str, int] = {}
         self._warned: set[str] = set()
@@ -331,8 +331,10 @@ class Watch:
         )
         usual = self._budget.usual
         if copied and usual:
-            affordable = _COPIES * self._budget.share * usual
-            self._copy_every = max(1, math.ceil((time.perf_counter() - clock) / affordable))
+            seconds = time.perf_counter() - clock
+            # One slow copy among many is the machine's.
+            self._copy_seconds += 0.2 * (min(seconds, 2 * self._copy_seconds) - self._copy_seconds)
+            self._copy_every = max(1, math.ceil(self._copy_seconds / (_COPIES * self._budget.share * usual)))
 
     def _gradient_norm(self) -> Tensor | None:
         gradients = [p.grad for p in self._tensors if p.grad is not None]
