@@ -177,7 +177,9 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
         others = f", and {len(before) - 1} more" if len(before) > 1 else ""
         because.append(f"the first tensor that is not finite is {before[0]}{others}")
     elif names:
-        because.append(f"the weights that it was computed at were finite; the step made {names[0]} not finite")
+        because.append(
+            f"the weights that it was computed at were finite; the step made {names[0].removesuffix(AFTER)} not finite"
+        )
     else:
         because.append("weights and batch are finite as far as they were seen")
     if before and before[0].startswith(GRADIENT) and math.isfinite(evidence.probe_new or math.nan):

@@ -2,17 +2,20 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, final, get_args
+from typing import Any, Literal, final, get_args
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from edgewise.figures import FAINT, PALETTE, Curve, Level, Panel, plate, save
-from edgewise.foundation import DataError, EdgewiseError, decode, encode
+from edgewise.foundation import DataError, NounError, decode, encode
 from edgewise.watch.spikes.causes import Cause
 from edgewise.watch.spikes.evidence import SpikeEvidence
+
+Style = Literal["line", "dashes", "dots"]
 
 _FORMAT = "edgewise spike report 1"
 
@@ -110,17 +113,14 @@ class SpikeReport:
             raise _not_a_report(f"it does not say that its format is {_FORMAT!r}")
         try:
             values = decode(tree)
-            report = cls(**{
-                **values,
-                "evidence": SpikeEvidence(**values["evidence"]),
-                "history": SpikeHistory(**values["history"]),
-            })  # fmt: skip
-        except (EdgewiseError, TypeError, KeyError) as error:
+            wrong = _misfit(values)
+            if wrong is not None:
+                raise _not_a_report(wrong)
+            values["evidence"] = SpikeEvidence(**values["evidence"])
+            values["history"] = SpikeHistory(**values["history"])
+            return cls(**values)
+        except (NounError, TypeError, KeyError, AttributeError) as error:
             raise _not_a_report(f"its fields are not those of a report ({error})") from error
-        wrong = _misfit(report)
-        if wrong is not None:
-            raise _not_a_report(wrong)
-        return report
 
     def figure(self, path: str | Path | None = None) -> Figure:
         """The spike in pictures: the loss, the norms, and the loss along the update before it.
@@ -157,16 +157,16 @@ def _losses(report: SpikeReport) -> Panel:
     history, level = report.history, report.evidence.loss_before
     at, finite = report.evidence.loss_at, [loss for loss in history.loss if math.isfinite(loss)]
     if math.isfinite(at):
-        spike = Curve([report.step], [at], "the spike", PALETTE[1], "dots")
+        spike = _curve([(report.step, at)], "the spike", PALETTE[1], "dots")
     else:
-        ends = [min(finite), max(finite)] if finite else []
-        spike = Curve([report.step] * len(ends), ends, f"the loss is {at}", PALETTE[1], "dashes")
+        ends = [(report.step, end(finite)) for end in (min, max) if finite]
+        spike = _curve(ends, f"the loss is {at}", PALETTE[1], "dashes")
     return Panel(
         x="step",
         y="training loss",
         title="The loss",
         log="y" if all(loss > 0 for loss in finite) else "",
-        curves=[Curve(history.step, history.loss), spike],
+        curves=[Curve(np.array(history.step), np.array(history.loss)), spike],
         levels=[] if level is None else [Level(level, "usual", FAINT)],
     )
 
@@ -183,7 +183,8 @@ def _norms(report: SpikeReport) -> list[Panel]:
     for name, values, usual in columns:
         if usual is not None and usual > 0:
             relative = [math.nan if value is None else value / usual for value in values]
-            curves.append(Curve(history.step, relative, name, style="dashes" if values is history.lr else "line"))
+            style: Style = "dashes" if values is history.lr else "line"
+            curves.append(Curve(np.array(history.step), np.array(relative), name, style=style))
     if not curves:
         return []
     return [
@@ -198,12 +199,12 @@ def _along(report: SpikeReport) -> list[Panel]:
     shown = [(s, loss) for s, loss in report.profile if s <= 2.0]
     if not shown or numbers.probe_old is None:
         return []
-    curves = [Curve([s for s, _ in shown], [loss for _, loss in shown], "probe batch")]
+    curves = [_curve(shown, "probe batch")]
     if numbers.probe_new is not None:
-        curves.append(Curve([1.0], [numbers.probe_new], "where training went", PALETTE[1], "dots"))
+        curves.append(_curve([(1.0, numbers.probe_new)], "where training went", PALETTE[1], "dots"))
     ratio = numbers.edge_ratio_probe
     if ratio is not None and 0.5 <= ratio < math.inf:
-        curves.append(Curve([1 / ratio], [numbers.probe_old], f"critical: {1 / ratio:.2g}", PALETTE[2], "dots"))
+        curves.append(_curve([(1 / ratio, numbers.probe_old)], f"critical: {1 / ratio:.2g}", PALETTE[2], "dots"))
     finite = [loss for _, loss in shown if math.isfinite(loss)]
     long = bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
     return [
@@ -212,13 +213,24 @@ def _along(report: SpikeReport) -> list[Panel]:
     ]  # fmt: skip
 
 
-def _misfit(report: SpikeReport) -> str | None:
+def _curve(
+    points: Sequence[tuple[float | int, float]], label: str, color: str | None = None, style: Style = "line"
+) -> Curve:
+    pairs = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return Curve(pairs[:, 0], pairs[:, 1], label, color, style)
+
+
+def _misfit(values: Mapping[str, Any]) -> str | None:
     """What is wrong with the values of a report that was read, if anything."""
-    if report.cause not in get_args(Cause):
-        return f"its cause is {report.cause!r}"
-    columns: list[Any] = [getattr(report.history, field.name) for field in fields(report.history)]
+    if values["cause"] not in get_args(Cause):
+        return f"its cause is {values['cause']!r}"
+    columns = list(values["history"].values())
     if len({len(column) if isinstance(column, tuple) else -1 for column in columns}) != 1:
         return "the columns of its history differ in length"
+    words = ("non_finite", "unmeasured", "overflow")
+    for name, value in values["evidence"].items():
+        if name not in words and not isinstance(value, int | float | None):
+            return f"{name} is {value!r}, not a number"
     return None
 
 
