@@ -186,3 +186,19 @@ def test_other_settings_outside_their_ranges_are_refused():
         NAdam(0.01, (1.5, 0.9))
     with pytest.raises(SettingError, match=r"lr=-0\.1"):
         NAdam(-0.1)
+
+
+@settings(max_examples=30)
+@given(
+    beta=st.floats(0.01, 0.99),
+    rise=st.floats(0.0, 1.0),
+    step=st.integers(0, 10**4),
+    product=st.floats(0.0, 1.0, width=32),
+)
+def test_beside_other_groups_no_mode_leaves_but_through_minus_one(beta, rise, step, product):
+    # At z on the unit circle its recursion asks for the curvature λ(z), whose imaginary part has one sign.
+    method, state = NAdam(1.0, (beta, 0.9), momentum_decay=rise), late(step, product=product)
+    resting, moved = (np.poly(method.companion(curvature, state)) for curvature in (0.0, 1.0))
+    z = np.exp(1j * np.linspace(0.01, np.pi - 0.01, 300))
+    curvature = -np.polyval(resting, z) / np.polyval(moved - resting, z)
+    assert curvature.imag.max() < 0

@@ -125,7 +125,7 @@ def state_of(method: AnyMethod, kept: Sequence[Kept]) -> Any:
 
 def joined(kept: Sequence[Kept], name: str) -> Tensor:
     """What is kept under one name for several tensors, as one vector of its own."""
-    return torch.cat([own[name].detach().reshape(-1) for own in kept]).clone()
+    return torch.cat([own[name].detach().reshape(-1) for own in kept])
 
 
 def _readers() -> dict[type[Optimizer], Callable[[Group], AnyMethod]]:
