@@ -15,8 +15,6 @@ REPRODUCTION = Reproduction(
             recipe=recipe.momentum,
             claims=claims.MOMENTUM,
             figure=figure.momentum,
-            # Next to an exceptional point κ(V) is what rounding leaves of infinity.
-            golden_rtol=10.0,
         ),
         Exhibit(
             name="adam",
