@@ -339,7 +339,8 @@ def test_no_command_is_without_options_above() -> None:
         "run",
         "selfcheck",
         "show",
-        # Those are in test_gallery_commands and test_film.
+        # Those are in test_advise, test_gallery_commands and test_film.
+        "advise",
         "film",
         "gallery",
         "reproduce",

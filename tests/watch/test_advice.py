@@ -44,6 +44,14 @@ def test_the_step_size_of_the_reading_counts_not_the_present_one() -> None:
     assert of(series(lambda step: 50.0, lr=0.002), lr=0.01).max_lr == pytest.approx(2 / 50, rel=1e-12)
 
 
+def test_a_schedule_that_has_come_to_its_end_leaves_advice() -> None:
+    found = of(series(lambda step: 50.0), 0.0, spikes=[3])
+    assert found.max_lr == pytest.approx(2 / 50)
+    assert "The present step size is zero: nothing moves." in str(found)
+    assert "times the present" not in str(found)
+    assert found.steps_to_edge is None and found.after_spike is None
+
+
 def test_bounds_are_those_of_a_single_reading() -> None:
     found = of([reading(3, 50.0, doubt=10.0)])
     assert (found.low, found.high) == (pytest.approx(2 / 60), pytest.approx(2 / 40))
@@ -177,8 +185,8 @@ def test_the_parameter_with_most_of_the_eigenvector_breaks_first() -> None:
 def test_without_an_eigenvector_the_reading_nearest_to_its_line_does() -> None:
     rows = [reading(9, 50.0), reading(9, 60.0, kind="critical sharpness")]
     found = of(rows)
-    assert found.first_to_break == "critical sharpness (0.30 of its critical value)"
-    assert "no eigenvector was read" in str(found)
+    assert found.first_to_break == "critical sharpness (0.3 of its critical value)"
+    assert "cannot be told by parameter yet; nearest to its line is critical sharpness" in str(found)
 
 
 def test_shares_of_an_eigenvector() -> None:
@@ -221,7 +229,7 @@ class TestWarmup:
     def test_a_watch_that_came_late_tells_nothing(self) -> None:
         found = of([reading(step, 50.0) for step in range(1000, 1100)])
         assert found.warmup_steps is None
-        assert "0 readings are of the first 110 steps" in str(found)
+        assert "it takes 3 readings of the first 110 steps, and there are 0" in str(found)
 
 
 class TestAfterASpike:
@@ -268,15 +276,23 @@ def test_norms_alone_tell_nothing() -> None:
 
 
 def test_readings_without_bounds_are_bounded_by_their_scatter() -> None:
+    """As batch sharpness from a single batch has them."""
     rows = [
         Reading(
-            step=step, kind="secant curvature", value=50.0, low=-math.inf, high=math.inf, critical=200.0, lr=0.01,
+            step=step, kind="batch sharpness", value=50.0, low=-math.inf, high=math.inf, critical=200.0, lr=0.01,
             passes=0.0, seconds=0.0,
         )
         for step in range(10)
     ]  # fmt: skip
-    assert of(rows).high == pytest.approx(0.04)
-    assert (of(rows[:1]).low, of(rows[:1]).high, of(rows[:1]).max_lr) == (0.01, math.inf, pytest.approx(0.04))
+    many, one = of(rows, small_batches=True), of(rows[:1], small_batches=True)
+    assert (many.low, many.high) == (pytest.approx(0.04), pytest.approx(0.04))
+    assert (one.low, one.high, one.max_lr) == (0.0, math.inf, pytest.approx(0.04))
+
+
+def test_secant_curvatures_are_not_trusted() -> None:
+    found = of([reading(step, 50.0, kind="secant curvature") for step in range(10)])
+    assert found.max_lr is None
+    assert "no curvature has been read yet" in str(found)
 
 
 def test_a_loss_that_is_not_finite_is_said_first() -> None:
@@ -290,7 +306,11 @@ def test_a_loss_that_is_not_finite_is_said_first() -> None:
 @pytest.mark.parametrize(
     ("lr", "momentum", "sentence"),
     [
-        (0.0, 0.0, "lr=0.0: a step size is a positive number. Type lr=optimizer.param_groups[0]['lr']."),
+        (
+            -0.1,
+            0.0,
+            "lr=-0.1: a step size is a number that is not negative. Type lr=optimizer.param_groups[0]['lr'].",
+        ),
         (0.1, 1.0, "momentum=1.0: it is in [0, 1). Type momentum=0.9."),
     ],
 )

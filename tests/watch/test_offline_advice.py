@@ -71,9 +71,10 @@ def test_batches_are_read_where_their_size_is_known(tmp_path: Path) -> None:
 
 
 def test_the_state_of_the_optimiser_is_used(tmp_path: Path) -> None:
-    """Adam after 50 steps at another step size than it is made with; P and the critical curvature are its own."""
-    from edgewise.methods import from_torch, state_from_torch
+    """Adam after 50 steps at another step size than it is made with.
 
+    P = (1 − β₁⁵¹)(√ν̂ + ε) for a gradient that leaves ν̂ where it is, and the edge at (2 + 2β₁)/((1 − β₁)η).
+    """
     made = model()
     optimizer = torch.optim.Adam(made.parameters(), lr=0.003)
     for _ in range(50):
@@ -87,11 +88,10 @@ def test_the_state_of_the_optimiser_is_used(tmp_path: Path) -> None:
     found = advised(tmp_path, again, torch.optim.Adam(again.parameters(), lr=0.1))
     (row,) = found.checkpoints
     assert row.lr == 0.003
-    method, state = from_torch(optimizer), state_from_torch(optimizer)
-    zero = torch.zeros(2, dtype=torch.float64)
-    half = method.preconditioner(zero, zero, state).power(-0.5) @ torch.eye(2, dtype=torch.float64)
+    square = optimizer.state[made.weight]["exp_avg_sq"].reshape(-1) / (1 - 0.999**50)
+    half = torch.diag(((1 - 0.9**51) * (square.sqrt() + 1e-8)) ** -0.5)
     effective = torch.linalg.eigvalsh(half @ torch.diag(torch.tensor([4.0, 1.0]).double()) @ half)[-1]
-    expected = float(effective) / method.critical_curvature_at(state)
+    expected = float(effective) * 0.003 * 0.1 / 3.8
     assert reading_of(row, "effective sharpness") == pytest.approx(expected, rel=1e-6)
     assert row.of("critical sharpness") is not None
 
@@ -101,13 +101,31 @@ def test_without_the_state_nothing_is_invented(tmp_path: Path) -> None:
     made = model()
     found = advised(tmp_path, made, torch.optim.Adam(made.parameters(), lr=0.1))
     assert found.checkpoints[0].readings == ()
-    assert found.checkpoints[0].missing == "Adam divides the gradient by its state, which was not stored."
+    assert found.checkpoints[0].missing == (
+        "No effective sharpness of an optimiser of type Adam that has taken no step: its preconditioner is made "
+        "of the gradients that it has seen. No critical sharpness, since the optimiser's state was not stored."
+    )
     assert found.advice.max_lr is None
     made = model()
     found = advised(tmp_path, made, torch.optim.SGD(made.parameters(), lr=LR, momentum=0.5))
     assert reading_of(found.checkpoints[0], "effective sharpness") == pytest.approx(SHARPNESS * LR / 3)
     assert found.checkpoints[0].of("critical sharpness") is None
-    assert "the optimiser's state was not stored" in str(found.checkpoints[0].missing)
+    assert found.checkpoints[0].missing == "No critical sharpness, since the optimiser's state was not stored."
+
+
+def test_groups_of_other_step_sizes_count(tmp_path: Path) -> None:
+    """Two layers of one weight each; the second, with half the step size, breaks second."""
+    made = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)).double()
+    state = {"0.weight": torch.tensor([[1.0]]).double(), "1.weight": torch.tensor([[2.0]]).double()}
+    save_file(state, tmp_path / "1.safetensors")
+    groups = [{"params": made[0].parameters(), "lr": 0.1}, {"params": made[1].parameters(), "lr": 0.05}]
+    inputs, targets = torch.ones(1, 1).double(), torch.full((1, 1), 2.0).double()
+    found = advise_offline(tmp_path, made, torch.optim.SGD(groups), nn.MSELoss(), (inputs, targets))
+    # (ab − 2)² at (1, 2), where ab = 2: the Hessian is 2 (b, a)(b, a)ᵀ; with η on both sides its only
+    # eigenvalue but zero is 2 (η₁ b² + η₂ a²).
+    expected = 2 * (0.1 * 4 + 0.05 * 1) / 2
+    assert reading_of(found.checkpoints[0], "effective sharpness") == pytest.approx(expected, rel=1e-6)
+    assert found.advice.first_to_break == "0.weight (89% of the top eigenvector)"
 
 
 def test_an_optimiser_without_a_line_goes_by_its_updates(tmp_path: Path) -> None:
@@ -120,7 +138,7 @@ def test_an_optimiser_without_a_line_goes_by_its_updates(tmp_path: Path) -> None
     torch.save({"model": weights(1.0), "optimizer": optimizer.state_dict(), "step": 1}, tmp_path / "step-1.pt")
     found = advised(tmp_path, made, optimizer)
     assert [reading.kind for reading in found.checkpoints[0].readings] == ["critical sharpness"]
-    assert "an optimiser of type ASGD" in str(found.checkpoints[0].missing)
+    assert "No effective sharpness of an optimiser of type ASGD" in str(found.checkpoints[0].missing)
 
 
 def test_a_loss_that_is_not_finite_is_said(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 import edgewise
+from edgewise.cli.commands.advise import advise
 from edgewise.cli.commands.data import data
 from edgewise.cli.commands.demo import demo
 from edgewise.cli.commands.film import film
@@ -35,6 +36,7 @@ _HELP = """Measure the curvature of a training run, and say what it is doing.
   edgewise reproduce wu2018how            re-run one, with a verdict on every claim
   edgewise verdicts                       what was found so far
   edgewise results                        the same as a page with figures
+  edgewise advise train.py                your own training: is its step size too high
   edgewise selfcheck digits_cnn           check the derivatives of a network
   edgewise data                           list the data sets
 """
@@ -49,7 +51,10 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.meta.suppress_keyboard_interrupt = False
-for command in (demo, run, flows, show, film, measure, gallery, reproduce, verdicts, results, selfcheck, data):
+COMMANDS = (
+    demo, run, flows, show, film, measure, gallery, reproduce, verdicts, results, advise, selfcheck, data,
+)  # fmt: skip
+for command in COMMANDS:
     app.command(command)
 
 

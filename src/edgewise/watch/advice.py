@@ -21,9 +21,9 @@ from edgewise.watch.slope import Slope, per_unit, readable, slope_of
 from edgewise.watch.warmup import warmup
 
 # The kinds that an edge can be read of, the best first. Full sharpness stays below its line where batches are
-# small, so there it comes last, and successive gradients differ mostly because their samples do; a curvature along
-# one direction never exceeds the sharpness.
-_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature", "secant curvature")
+# small, so there it comes last; a curvature along one direction never exceeds the sharpness. The secant curvature
+# is not among them: successive gradients differ by their samples as much as by curvature.
+_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature")
 _BATCHES: tuple[Kind, ...] = (
     "batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness",
 )  # fmt: skip
@@ -105,7 +105,7 @@ def advise(
         every_step: whether a spike would have been seen; not where there are only checkpoints.
 
     Raises:
-        SettingError: if the step size is not a positive number, or the momentum not in [0, 1).
+        SettingError: if the step size is negative or not finite, or the momentum not in [0, 1).
 
     Example:
         >>> from edgewise.watch import Losses, Reading
@@ -119,8 +119,9 @@ def advise(
     """
     _check(lr, momentum)
     lr, beta = float(lr), float(momentum)
-    rows = [row for row in readings if readable(row)]
-    kind = _best(rows, _BATCHES if small_batches else _FULL)
+    order = _BATCHES if small_batches else _FULL
+    rows = [row for row in readings if row.kind in order and readable(row)]
+    kind = _best(rows, order)
     bad = losses.not_finite
     trouble = () if bad is None else (f"The loss is not finite at step {bad}.",)
     if kind is None:
@@ -154,7 +155,7 @@ def _best(rows: Sequence[Reading], order: Sequence[Kind]) -> Kind | None:
 
 def _nothing(readings: Sequence[Reading]) -> str:
     """What to say where no edge can be told."""
-    compared = [row for row in readings if row.ratio is not None]
+    compared = [row for row in readings if row.ratio is not None and row.kind != "secant curvature"]
     if not compared:
         why = (
             "no curvature has been read yet that has a critical value. Watch more steps, or allow a larger budget."
@@ -170,6 +171,8 @@ def _nothing(readings: Sequence[Reading]) -> str:
 
 def _edge(slope: Slope, lr: float, found: Limits) -> tuple[int | None, str]:
     """When the present step size meets the edge."""
+    if lr == 0:
+        return None, "The present step size is zero: nothing moves."
     # The readings are measured against a line that momentum may have moved: by this factor.
     moved = 1.0 / (found.max_lr * slope.now)
     if lr >= _AT * found.max_lr:
@@ -194,10 +197,10 @@ def _first(row: Reading, rows: Sequence[Reading], shares: Mapping[str, float] | 
         return first, f"What breaks first if it is raised: {first}."
     latest = {other.kind: other for other in rows if row.step - other.step <= _PATIENCE}
     nearest = max(latest.values(), key=lambda other: other.ratio or 0.0)
-    first = f"{nearest.kind} ({nearest.ratio:.2f} of its critical value)"
+    first = f"{nearest.kind} ({nearest.ratio:.2g} of its critical value)"
     return (
         first,
-        f"What breaks first if it is raised: {first}; no eigenvector was read that says which parameters.",
+        f"What breaks first if it is raised cannot be told by parameter yet; nearest to its line is {first}.",
     )
 
 
@@ -205,7 +208,7 @@ def _after(
     rows: Sequence[Reading], spikes: Sequence[int], lr: float, line: float
 ) -> tuple[float | None, tuple[str, ...]]:
     """A step size that is safe for the largest curvature around the last spike."""
-    if not spikes:
+    if not spikes or lr == 0:
         return None, ()
     spike = max(spikes)
     before = [per_unit(row) for row in rows if row.step < spike][-1:]
@@ -243,9 +246,9 @@ def momentum_of(optimizer: Optimizer) -> float:
 
 
 def _check(lr: float | int, momentum: float | int) -> None:
-    if not 0 < lr < math.inf:
+    if not 0 <= lr < math.inf:
         raise SettingError(
-            f"lr={lr}", "a step size is a positive number", "Type lr=optimizer.param_groups[0]['lr']"
+            f"lr={lr}", "a step size is a number that is not negative", "Type lr=optimizer.param_groups[0]['lr']"
         )
     if not 0 <= momentum < 1:
         raise SettingError(f"momentum={momentum}", "it is in [0, 1)", "Type momentum=0.9")

@@ -7,9 +7,8 @@ from typing import final
 from edgewise.watch.reading import Kind
 from edgewise.watch.slope import Slope
 
-# Along an update lies what a few gradients left; along one direction the curvature never exceeds the sharpness.
-_ALONG_UPDATES: tuple[Kind, ...] = ("critical sharpness", "secant curvature")
-_ONE_DIRECTION: tuple[Kind, ...] = (*_ALONG_UPDATES, "gradient curvature")
+# Along one direction the curvature never exceeds the sharpness.
+_ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
 
 
 @final
@@ -43,12 +42,12 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         lr: the present step size.
         momentum: β; with it the line is known for two ends only.
         small_batches: whether the training draws batches from more data.
-        quiet: whether the present step size has trained without a spike since the first of the readings.
+        quiet: whether the training had no spike since the first of the readings.
     """
     apart = (1.0 + momentum) / (1.0 - momentum)
     lower = upper = 1.0
     doubts, unsure = [], True
-    if momentum and kind in _ALONG_UPDATES:
+    if momentum and kind == "critical sharpness":
         upper = apart
         doubts.append(
             f"It is read along updates, which with momentum {momentum:g} sum over {1 / (1 - momentum):.3g} "
@@ -69,17 +68,16 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
     low, high = lower / slope.high, upper / slope.low if slope.low > 0 else math.inf
     best = 1.0 / slope.now
     if unsure:
-        if quiet and lr <= high and (lr > low or kind in _ONE_DIRECTION):
-            low = lr
-            doubts.append(
-                f"The present {lr:.3g} has trained without a spike, which is what the lower bound rests on."
-            )
+        if quiet and slope.lr <= high and (slope.lr > low or kind in _ONE_DIRECTION):
+            low = slope.lr
+            doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")
         # In the middle, by ratio, of what is left open.
         best = math.sqrt(low * high) if low > 0 and high < math.inf else best
     if slope.rising:
         doubts.append(f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps.")
+    times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
     sentence = (
         f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
-        f"{best / lr:.3g} times the present {lr:.3g}, by {kind} at step {slope.last}."
+        f"{times}by {kind} at step {slope.last}."
     )
     return Limits(max_lr=best, low=low, high=high, lower_line=lower, sentence=sentence, doubts=tuple(doubts))

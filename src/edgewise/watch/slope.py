@@ -27,6 +27,7 @@ class Slope:
         high: what it is at most.
         first: the step of the first reading that it rests on.
         last: the step of the last.
+        lr: the largest step size that they were read at.
         rate: how much it rises per step; 0 unless the readings clearly rise or fall.
         rate_low: what that is at least.
         rate_high: what it is at most.
@@ -37,6 +38,7 @@ class Slope:
     high: float
     first: int
     last: int
+    lr: float
     rate: float = 0.0
     rate_low: float = 0.0
     rate_high: float = 0.0
@@ -93,6 +95,7 @@ def slope_of(rows: Sequence[Reading]) -> Slope:
         high=max(now + float(above), now * float(share_high)),
         first=recent[0].step,
         last=recent[-1].step,
+        lr=max(row.lr for row in recent),
         rate=rate,
         rate_low=rate_low,
         rate_high=rate_high,

@@ -30,7 +30,7 @@ def warmup(rows: Sequence[Reading], full: float) -> tuple[int | None, str]:
     window = max(_EARLY, _EARLY_SHARE * rows[-1].step)
     early = [row for row in rows if row.step <= window]
     if len(early) < _FEWEST:
-        count = f"{len(early)} readings are of the first {window:.0f} steps"
+        count = f"it takes {_FEWEST} readings of the first {window:.0f} steps, and there are {len(early)}"
         return None, f"How long a warm-up is needed cannot be told: {count}."
     ratios = [full * per_unit(row) for row in rows]
     above = [i for i in range(len(early)) if ratios[i] > 1 + _BAND]
