@@ -1,5 +1,7 @@
 """What the toy does exactly, and how well the same theory predicts networks at the edge."""
 
+import math
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -189,19 +191,23 @@ def _beyond(runs: Runs) -> float:
     return maximum("sharpness", process="flow")(runs) / critical
 
 
-def _predicted(record: str, when: str) -> tuple[Claim, ...]:
-    """That both numbers follow their prediction from one crossing of the edge."""
-    return tuple(
-        Claim(f"from {when} crossing on the predicted {words} is the measured one", _NETWORKS,
-              of(record, _error(f"predicted_{name}", name)), AtMost(0.1))
-        for name, words in (("x", "oscillation"), ("y", "sharpness"))
-    )  # fmt: skip
+def _digits(measure: Measure) -> Measure:
+    """The decimal logarithm of what is measured."""
+    return lambda runs: math.log10(measure(runs))
 
 
-EARLY = _predicted("early", "an early")
+EARLY = (
+    Claim("from an early crossing on the predicted oscillation is the measured one to one digit", _NETWORKS,
+          of("early", _digits(_error("predicted_x", "x"))), AtMost(-1.0)),
+    Claim("from an early crossing on the predicted sharpness is the measured one to one digit", _NETWORKS,
+          of("early", _digits(_error("predicted_y", "y"))), AtMost(-1.0)),
+)  # fmt: skip
 
 PREDICTION = (
-    *_predicted("late", "a later"),
+    Claim("from a later crossing on the predicted oscillation is the measured one", _NETWORKS,
+          of("late", _error("predicted_x", "x")), AtMost(0.1)),
+    Claim("from a later crossing on the predicted sharpness is the measured one", _NETWORKS,
+          of("late", _error("predicted_y", "y")), AtMost(0.1)),
     Claim("the loss is that of the constrained trajectory and x²/η", _NETWORKS, of("late", _loss_of_x),
           AtMost(0.1)),
     Claim("over whole cycles it exceeds the constrained one by δ²/η", _NETWORKS, of("late", _excess_loss),
