@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -51,6 +52,63 @@ def test_a_tighter_tolerance_is_closer_and_dearer() -> None:
         costs.append(state.stride.cost.equivalents)
     assert errors[-1] < errors[0] / 5
     assert costs == sorted(costs)
+
+
+def staircase(kinks: int) -> Objective:
+    """L = w²/2 + a Σₖ ±(w − k/K)₊ with a = 0.2: −L' jumps by 0.2, down and up in turn, wherever w = k/K."""
+    places = torch.arange(1, kinks, dtype=torch.float64) / kinks
+    signs = (-1.0) ** torch.arange(kinks - 1)
+    return Objective.from_function(
+        lambda w: w[0] ** 2 / 2 + 0.2 * (signs * (w[0] - places).relu()).sum(), 1, start=torch.ones(1).double()
+    )
+
+
+def down_the_stairs(kinks: int, time: float) -> float:
+    """w(t): between two jumps an exponential, towards −0.2 or 0, by whether the next jump below is odd or even."""
+    w = 1.0
+    for k in range(kinks - 1, 0, -1):
+        rest = -0.2 * (k % 2)
+        needed = math.log((w - rest) / (k / kinks - rest))
+        if needed >= time:
+            return rest + (w - rest) * math.exp(-time)
+        w, time = k / kinks, time - needed
+    return w * math.exp(-time)
+
+
+@pytest.mark.parametrize("rtol", [1e-2, 1e-3, 1e-4])
+def test_where_the_velocity_jumps_the_path_is_known_to_its_tolerance(rtol: float) -> None:
+    """Each of nine jumps changes the velocity by 0.2; together they stray by a few tolerances."""
+    for w, state in follow(GradientFlow(rtol=rtol), staircase(10), 0.1, 20):
+        assert abs(float(w[0]) - down_the_stairs(10, state.time)) < 5 * rtol
+    # Between smooth stretches a jump costs a dozen steps a digit, of two gradients each.
+    assert state.stride.cost.gradients < 9 * 12 * 2 * -math.log10(rtol)
+
+
+def test_on_a_relu_network_it_takes_what_its_accuracy_takes_rk4() -> None:
+    """Units switch in every step, so that the error of any integrator falls like its step size."""
+    draw = torch.Generator().manual_seed(0)
+    X = torch.randn(60, 5, generator=draw, dtype=torch.float64)
+    target = torch.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
+    start = torch.randn(280, generator=draw, dtype=torch.float64) * torch.tensor(
+        [5**-0.5] * 200 + [0.1] * 40 + [40**-0.5] * 40
+    )
+
+    def loss(w: Tensor) -> Tensor:
+        hidden = (X.to(w) @ w[:200].view(40, 5).T + w[200:240]).relu()
+        return ((hidden @ w[240:] - target.to(w)) ** 2).mean()
+
+    network, ends, costs = Objective.from_function(loss, 280, start=start), {}, {}
+    flows = {"rk4": RK4(), "fine": RK4(alpha=0.1), **{str(rtol): rtol for rtol in (1e-2, 1e-3)}}
+    for name, given in flows.items():
+        flow = GradientFlow(rtol=given) if isinstance(given, float) else GradientFlow(integrator=given)
+        *_, (ends[name], state) = follow(flow, network, 0.25, 4)
+        costs[name] = state.stride.cost.gradients
+    path = state.stride.travelled
+    errors = {name: float((end - ends["fine"]).norm()) / path for name, end in ends.items()}
+    for rtol in (1e-2, 1e-3):
+        assert errors[str(rtol)] < 2 * rtol
+    assert costs["0.01"] < costs["rk4"]
+    assert costs["0.001"] < costs["fine"] / 2
 
 
 def test_the_end_does_not_depend_on_the_step_size_of_the_method() -> None:

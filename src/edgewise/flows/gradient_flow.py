@@ -46,6 +46,12 @@ class GradientFlow(Flow[GradientFlowState]):
     than η, and the points on the method's time grid are interpolated in them. The Jacobian of the velocity is −H,
     with a real spectrum and a few large eigenvalues; that is what stabilised Chebyshev methods are for.
 
+    Where the velocity jumps by J, as with ReLU and max-pooling, a step across errs by a fraction of h J, whatever
+    the order of the integrator. `rtol` is kept there too, but h has to follow it in proportion: where jumps are
+    met in every step each further digit costs up to ten times the gradients, and about twice on smooth objectives.
+    For a path on a ReLU network that `RK4` with h = 1/S knows to 2 %, `rtol=1e-2` takes twice its gradients and
+    knows it to 1 %; `rtol=1e-3` takes eleven times as many and knows it to 0.1 %, at the cost of `RK4(alpha=0.1)`.
+
     Args:
         rtol: the error allowed in each of the integrator's steps, relative to the path travelled so far.
         atol: an error that is always small enough, in the norm of the parameters.

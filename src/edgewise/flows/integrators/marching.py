@@ -3,6 +3,11 @@
 A step is as long as its error estimate allows; the tracked curvature decides only how many stages that takes. The
 curvature is measured again every dozen gradients and taken with a margin. Where that was not enough, the step is
 unstable, its error estimate is large, and it is tried again, shorter and with a larger margin.
+
+Where the velocity jumps by J there are no derivatives for the estimate to be made of. What it says there is a
+fraction of h J, and that is how far off the step is: the solution bends at some time within it, or slides along
+the jump, from which the step strays to either side. So the estimate is to be believed there too, however short of
+1/S its steps are; steps of 1/S, though the stages see nothing stiff, would err by a fraction of J/S.
 """
 
 import math
