@@ -1,6 +1,7 @@
 """The watch: over somebody else's training, in words: where it stands, what breaks next, what to do."""
 
 from edgewise.watch.advice import Advice, advise
+from edgewise.watch.complaints import WatchWarning
 from edgewise.watch.critical import critical_sharpness
 from edgewise.watch.live import Autocast, LiveLoss, Weights
 from edgewise.watch.losses import Losses
@@ -8,7 +9,7 @@ from edgewise.watch.reading import KINDS, Kind, Reading, Readings
 from edgewise.watch.spikes import SpikeReport
 from edgewise.watch.steering import EdgeScheduler
 from edgewise.watch.verdict import Phase, Verdict, judge
-from edgewise.watch.watch import Sink, Watch, WatchWarning
+from edgewise.watch.watch import Sink, Watch
 
 __all__ = [
     "KINDS",

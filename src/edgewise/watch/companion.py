@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from edgewise.foundation import JSON, EdgewiseError, first_line
 from edgewise.objectives import fixed_data
-from edgewise.watch.watch import Sink, Watch, WatchWarning
+from edgewise.watch.complaints import WatchWarning
+from edgewise.watch.watch import Sink, Watch
 
 
 @final

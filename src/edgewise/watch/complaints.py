@@ -1,0 +1,31 @@
+"""What a watch could not do, said once."""
+
+import warnings
+from typing import final
+
+from edgewise.foundation import EdgewiseError, first_line
+
+
+class WatchWarning(UserWarning):
+    """Something that the watch could not do; the training is not concerned."""
+
+
+@final
+class Complaints:
+    """Failures on their way to the reader: one warning for each thing that fails, however often it does."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def about(self, what: str, error: Exception) -> None:
+        """Say what the watch goes on without, and why; nothing if that has been said.
+
+        Args:
+            what: `the critical sharpness`, for example.
+            error: what happened.
+        """
+        if what in self._said:
+            return
+        self._said.add(what)
+        said = str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {first_line(error)}."
+        warnings.warn(f"edgewise.Watch goes on without {what}. {said}", WatchWarning, stacklevel=5)

@@ -1,0 +1,126 @@
+"""Whose turn it is to read: what a watch reads at which step, within its budget."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import final
+
+from edgewise.foundation import EdgewiseError
+from edgewise.watch.budget import Budget
+from edgewise.watch.complaints import Complaints
+from edgewise.watch.instruments import (
+    CriticalSharpness,
+    EffectiveSharpness,
+    GradientCurvature,
+    Instrument,
+    Moment,
+    Norms,
+)
+from edgewise.watch.live import LiveLoss, Weights
+from edgewise.watch.reading import Reading
+
+# From this edge ratio on, eigenpairs are worth their price.
+_NEAR, _NEAR_WEIGHT = 0.6, 2.0
+# What is nearly free is read every so many steps, if nothing else is.
+_LIGHT = 10
+# An instrument that fails so many times in a row is left alone.
+_PATIENCE = 3
+
+
+@final
+class Rota:
+    """The instruments of a watch, and which of them reads next.
+
+    An instrument is chosen a step ahead, since some need the weights before the update that they read.
+
+    Args:
+        live: the loss of the model.
+        budget: what reading may cost.
+        complaints: where failures go.
+        seed: of the instruments.
+
+    Attributes:
+        before: the weights before the coming update, if they were kept.
+    """
+
+    def __init__(self, live: LiveLoss, budget: Budget, complaints: Complaints, seed: int) -> None:
+        self.before: Weights | None = None
+        self._live, self._budget, self._complaints = live, budget, complaints
+        self._norms = Norms()
+        self._eigenvector = EffectiveSharpness(seed)
+        self._instruments: dict[str, Instrument] = {"critical sharpness": CriticalSharpness()}
+        if live.differentiable_twice:
+            self._instruments["gradient curvature"] = GradientCurvature(seed)
+            self._instruments["effective sharpness"] = self._eigenvector
+        self._armed: tuple[str, Instrument] | None = None
+        self._following = False
+        self._failures: dict[str, int] = {}
+        self._ratio: float | None = None
+        clock = time.perf_counter()
+        live.value_at()
+        seconds = time.perf_counter() - clock
+        for name, instrument in self._instruments.items():
+            budget.expect(name, instrument.passes * seconds)
+
+    @property
+    def shares(self) -> Mapping[str, float] | None:
+        """Of the last eigenvector, the share of its mass in each parameter."""
+        return self._eigenvector.shares
+
+    def rests(self, step: int) -> bool:
+        """Whether nothing is to be read now; if so, what is to be read at the next step is chosen."""
+        if self._armed is not None or self._following:
+            return False
+        if step % _LIGHT == 0 or not self._budget.asleep:
+            self._arm(light=step % _LIGHT == 0)
+        return True
+
+    def read(self, moment: Moment) -> list[Reading]:
+        """What was chosen at the last step."""
+        readings: list[Reading] = []
+        if self._following:
+            self._following = False
+            readings += self._try("norms", lambda: self._norms.follow(moment))
+        if self._armed is not None:
+            (name, instrument), self._armed = self._armed, None
+            clock = time.perf_counter()
+            own = self._try(name, lambda: instrument.read(moment))
+            self._charge(name, instrument, own, time.perf_counter() - clock)
+            self._following = instrument is self._norms
+            readings += own
+        self._ratio = next((r.ratio for r in reversed(readings) if r.ratio is not None), self._ratio)
+        if not self._following:
+            self._arm(light=False)
+        return readings
+
+    def _arm(self, *, light: bool) -> None:
+        near = _NEAR_WEIGHT if self._ratio is not None and self._ratio > _NEAR else 1.0
+        weights = {
+            name: instrument.weight * (near if instrument is self._eigenvector else 1.0)
+            for name, instrument in self._instruments.items()
+            if self._failures.get(name, 0) < _PATIENCE
+        }
+        name = self._budget.next(weights)
+        if name is not None:
+            self._armed = name, self._instruments[name]
+        elif light and self._budget.affords("norms") and self._failures.get("norms", 0) < _PATIENCE:
+            self._armed = "norms", self._norms
+        if self._armed is not None and self._armed[1].wants_before:
+            self.before = self._live.snapshot(self.before)
+
+    def _charge(self, name: str, instrument: Instrument, readings: Sequence[Reading], seconds: float) -> None:
+        """Put a reading on the account, and learn from it what the next one will cost."""
+        self._budget.charge(name, seconds)
+        passes = sum(reading.passes for reading in readings)
+        self._budget.expect(name, seconds * max(instrument.passes, 1.0) / passes if passes else seconds)
+
+    def _try(self, name: str, read: Callable[[], list[Reading]]) -> list[Reading]:
+        try:
+            readings = read()
+        except Exception as error:
+            # A line that is not known stays unknown; anything else may pass.
+            known = isinstance(error, EdgewiseError)
+            self._failures[name] = _PATIENCE if known else self._failures.get(name, 0) + 1
+            self._complaints.about(f"the {name}", error)
+            return []
+        self._failures[name] = 0
+        return readings
