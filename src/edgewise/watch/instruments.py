@@ -159,8 +159,7 @@ class CriticalSharpness(Instrument):
             return []
         with live.between(before, after, moment.batch) as loss:
             present = loss(0.0)
-            if not math.isfinite(present):
-                return []
+            _refuse_overflow(present)
             noise = live.rounding * abs(present)
             found = critical_step(loss, present, guess=self._guess, rtol=0.1, passes=10, noise=noise)
         if 0 < found.step < math.inf:
@@ -205,6 +204,7 @@ class GradientCurvature(Instrument):
         values = []
         for indices in pieces:
             with live.point(indices, line.kept) as point:
+                _refuse_overflow(float(point.value))
                 value = _along_gradient(point, line)
             if value is not None:
                 values.append(value)
@@ -266,6 +266,7 @@ class EffectiveSharpness(Instrument):
         clock = time.perf_counter()
         line = moment.line()
         with moment.live.point(kept=line.kept) as point:
+            _refuse_overflow(float(point.value))
             effective = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner)
             if self._state is None or self._kept != line.kept:
                 self._state = self._start(line.preconditioner.power(-0.5) @ point.gradient)
@@ -298,6 +299,11 @@ def _along_gradient(point: Point, line: CriticalLine) -> float | None:
         return None
     product = line.seen(Hessian.at(point)) @ direction
     return float(direction @ product) / square
+
+
+def _refuse_overflow(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError("the loss of the batch that curvature is read on is not finite")
 
 
 def _plain(kind: Kind, value: float, moment: Moment, clock: float) -> Reading:

@@ -6,9 +6,11 @@ attention, half precision, compiled graphs. Second derivatives go through the pa
 model and without a copy of it.
 """
 
+import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, final
 
 import numpy as np
@@ -56,7 +58,7 @@ class LiveLoss:
         self.criterion = criterion
         self.autocast: Autocast = autocast or nullcontext
         self.space = ParameterSpace(tuple(parameters), tuple(tuple(p.shape) for p in parameters.values()))
-        self._parameters = [p.detach() for p in parameters.values()]
+        self._owners = list(parameters.values())
         self._seed = seed
         self.inputs, self.targets = self._halves(batch)
         self._check_devices()
@@ -70,7 +72,7 @@ class LiveLoss:
     @property
     def samples(self) -> int:
         """How many the probe batch has."""
-        return next(fixed_data.tensors_in(self.inputs)).shape[0]
+        return next((t.shape[0] for t in fixed_data.tensors_in(self.inputs) if t.ndim), 0)
 
     def use_autocast(self, autocast: Autocast) -> None:
         """Run forward passes in this context from now on."""
@@ -152,10 +154,11 @@ class LiveLoss:
             [self._parameters[i].reshape(-1) for i in (range(len(self._parameters)) if kept is None else kept)]
         )
         terms = SupervisedTerms(
-            _uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), space,
+            uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), space,
             {}, "sum", 1.0, self.samples, {},
         )  # fmt: skip
-        with self._untouched():
+        with self._untouched(), _plainly(self.device.type):
+            self._seed_everything()
             yield Point(terms, w, DoubleBackward(), separate_gradient=False)
 
     @property
@@ -168,6 +171,11 @@ class LiveLoss:
         if kept is None:
             return self.space
         return ParameterSpace(tuple(self.space.names[i] for i in kept), tuple(self.space.shapes[i] for i in kept))
+
+    @property
+    def _parameters(self) -> Weights:
+        # Looked up each time: some training puts another tensor into the same parameter, as p.data = … does.
+        return [p.detach() for p in self._owners]
 
     def flat(self, tensors: Sequence[Tensor | None]) -> Parameters:
         """A tensor for each parameter, None for zero, as one vector."""
@@ -209,6 +217,12 @@ class LiveLoss:
                         f"the model is on {self.device}",
                         f"Type .to({str(self.device)!r}) on the probe batch",
                     )
+        if self.samples == 0:
+            raise SettingError(
+                "a probe batch without samples",
+                "the first axis of its first tensor counts them",
+                "Give a batch as the training takes",
+            )
 
     def _first_value(self) -> float:
         shapes = ", ".join(str(tuple(t.shape)) for t in fixed_data.tensors_in(self.inputs))
@@ -238,6 +252,12 @@ class LiveLoss:
                 f"a criterion that returns {kind}",
                 "a loss is one number",
                 "Type reduction='mean', or end the criterion with .mean()",
+            )
+        if not math.isfinite(value):
+            raise SettingError(
+                f"a probe batch with a loss of {float(value)}",
+                "nothing can be compared with it",
+                "Give a batch without nan, and a model whose parameters are finite",
             )
         return float(value)
 
@@ -270,6 +290,8 @@ class LiveLoss:
     def _seed_everything(self) -> None:
         # Not torch.manual_seed, which seeds every accelerator there is.
         torch.default_generator.manual_seed(self._seed)
+        random.seed(self._seed)
+        np.random.seed(self._seed % 2**32)  # noqa: NPY002  # a model may draw from it
         if self.device.type == "cuda":
             index = self.device.index if self.device.index is not None else torch.cuda.current_device()
             torch.cuda.default_generators[index].manual_seed(self._seed)
@@ -281,20 +303,21 @@ class LiveLoss:
         numbers = np.random.get_state()  # noqa: NPY002  # whatever a model may draw from
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         buffers = [
-            (owner, name, buffer, buffer.clone())
+            (owner, dict(owner._buffers), [(b, b.clone()) for b in owner._buffers.values() if b is not None])
             for owner in self.model.modules()
-            for name, buffer in owner._buffers.items()
-            if buffer is not None
         ]
         try:
             yield
         finally:
             torch.clear_autocast_cache()
             with torch.no_grad():
-                for owner, name, buffer, kept in buffers:
-                    if not torch.equal(buffer, kept):
-                        buffer.copy_(kept)
-                    owner._buffers[name] = buffer
+                for owner, own, values in buffers:
+                    for buffer, value in values:
+                        if not torch.equal(buffer, value):
+                            buffer.copy_(value)
+                    # Not those either that a first forward pass makes for itself.
+                    owner._buffers.clear()
+                    owner._buffers.update(own)
             random.setstate(python)
             np.random.set_state(numbers)  # noqa: NPY002
             torch.set_rng_state(cpu)
@@ -304,9 +327,29 @@ class LiveLoss:
 
 def bare(model: nn.Module) -> nn.Module:
     """The model inside a wrapper that exchanges gradients between processes."""
-    return model.module if isinstance(model, DistributedDataParallel) else model
+    wrapper = uncompiled(model)
+    return wrapper.module if isinstance(wrapper, DistributedDataParallel) else model
 
 
-def _uncompiled(model: nn.Module) -> nn.Module:
-    """A compiled graph has no second derivative; the module that it was compiled from has."""
-    return getattr(model, "_orig_mod", model)
+def uncompiled(model: nn.Module) -> nn.Module:
+    """The module that a compiled one was made from, with the same parameters under plain names."""
+    inner = getattr(model, "_orig_mod", model)
+    return inner if isinstance(inner, nn.Module) else model
+
+
+def replicas(model: nn.Module) -> int:
+    """How many processes train the same model, each on samples of its own."""
+    wrapper = uncompiled(model)
+    return wrapper.process_group.size() if isinstance(wrapper, DistributedDataParallel) else 1
+
+
+@contextmanager
+def _plainly(kind: str) -> Iterator[None]:
+    """Inside, forward passes are in full precision and not compiled: a compiled graph has no second derivative."""
+    with ExitStack() as stack:
+        if torch.is_autocast_enabled(kind):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        # Whoever compiles has this module; to load it takes seconds.
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield

@@ -5,7 +5,7 @@ model when somebody copies or stores it.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, final
 
@@ -27,24 +27,33 @@ class Observer:
     def __init__(self, model: nn.Module) -> None:
         self.samples = 0
         self.autocast: Callable[[], AbstractContextManager[Any]] | None = None
-        seen = self
-
-        # A plain function: copies of the model share it, and do not copy the watch with it.
-        def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if module is model and torch.is_grad_enabled():
-                seen._note(args, kwargs)
-
-        self._hook = model.register_forward_pre_hook(look, with_kwargs=True)
+        self._hook = model.register_forward_pre_hook(_Look(self), with_kwargs=True)
 
     def close(self) -> None:
         """Take the hook away."""
         self._hook.remove()
 
-    def _note(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        first = next(fixed_data.tensors_in([args, kwargs]), None)
-        if first is None or first.ndim == 0:
+    def note(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Look at what one forward pass is given."""
+        first = next((t for t in fixed_data.tensors_in([args, kwargs]) if t.ndim), None)
+        if first is None or not torch.is_grad_enabled():
             return
         self.samples += first.shape[0]
         kind = first.device.type
         if torch.is_autocast_enabled(kind):
             self.autocast = partial(torch.autocast, kind, dtype=torch.get_autocast_dtype(kind))
+
+
+@final
+class _Look:
+    """The hook; in a copy or a file of the model stands something of Python's own that does nothing."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._observer.note(args, kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Takes three arguments, returns None, and can be read where this package is not.
+        return getattr, (nullcontext(), "__exit__")

@@ -1,14 +1,15 @@
 """What a watch refuses before any training time is spent."""
 
 import inspect
+import sys
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from edgewise.foundation import SettingError
-from edgewise.watch.live import bare
+from edgewise.watch.live import bare, uncompiled
 
 
 def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optimizer, dict[str, Tensor]]:
@@ -37,6 +38,7 @@ def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optim
             "its tensors keep no gradients, so nothing can be trained",
             "Make model and watch outside of torch.inference_mode()",
         )
+    _refuse_exchange(model)
     if not model.training:
         raise SettingError(
             f"a {type(model).__name__} in inference mode (eval)",
@@ -44,7 +46,7 @@ def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optim
             "Type model.train() before making the watch",
         )
     moved = {id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
-    trainable = {name: p for name, p in bare(model).named_parameters() if p.requires_grad}
+    trainable = {name: p for name, p in uncompiled(bare(model)).named_parameters() if p.requires_grad}
     if not trainable:
         raise SettingError(
             f"a {type(model).__name__} with no trainable parameters",
@@ -85,3 +87,31 @@ def _refuse_closures(optimizer: Optimizer) -> None:
             "it evaluates the loss several times a step, and no step size of it can be compared with an edge",
             "Give SGD, Adam, AdamW, RMSprop or another optimiser whose step() takes no closure",
         )
+
+
+def _refuse_exchange(model: nn.Module) -> None:
+    """A reading takes place in one process: where a forward pass needs the others, it would wait for ever."""
+    # Whoever shards has these modules; to load them takes a while.
+    kinds = (
+        getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", ()),
+        getattr(sys.modules.get("torch.distributed.fsdp"), "FullyShardedDataParallel", ()),
+    )
+    parts = [*model.modules(), *model.parameters()]
+    if any(isinstance(part, kinds) for part in parts):
+        raise SettingError(
+            f"a {type(model).__name__} whose parameters are sharded over processes",
+            "a reading in one of them would wait for the others",
+            "Watch a run with DistributedDataParallel, or one process",
+        )
+    if any(isinstance(part, nn.SyncBatchNorm) and _processes(part) > 1 for part in parts):
+        raise SettingError(
+            "a model with SyncBatchNorm in more than one process",
+            "its batch statistics are those of all processes: a reading in one would wait for the others",
+            "Watch a run with nn.BatchNorm2d in its place, or one process",
+        )
+
+
+def _processes(norm: nn.SyncBatchNorm) -> int:
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 1
+    return distributed.get_world_size(norm.process_group)
