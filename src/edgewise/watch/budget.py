@@ -32,7 +32,7 @@ class Budget:
         self.own = 0.0
         self._clock = clock
         self._ended: float | None = None
-        self._began = 0.0
+        self._began: float | None = None
         self._usual: float | None = None
         self._wake = 0.0
         self._spent: dict[str, float] = {}
@@ -40,10 +40,10 @@ class Budget:
 
     def begin(self) -> None:
         """The training has handed over."""
-        self._began = self._clock()
+        now = self._began = self._clock()
         if self._ended is None:
             return
-        passed = self._began - self._ended
+        passed = now - self._ended
         if self._usual is not None:
             passed = min(passed, _PAUSE * self._usual)
         self._usual = passed if self._usual is None else self._usual + _MEMORY * (passed - self._usual)
@@ -52,12 +52,13 @@ class Budget:
     def end(self) -> None:
         """The training goes on."""
         self._ended = self._clock()
-        self.own += self._ended - self._began
+        self.own = self._used(self._ended)
+        self._began = None
 
     def waited(self) -> None:
         """The device has only now finished the training that was queued: so far the time was the training's."""
         now = self._clock()
-        self.training += now - self._began
+        self.training += now - self._began if self._began is not None else 0.0
         self._began = now
 
     @property
@@ -87,13 +88,12 @@ class Budget:
 
         name = min(wanted, key=done)
         cost = self._cost.get(name, 0.0)
-        # The time of this very call is not in `own` yet; it is microseconds.
         if self.affords(name):
             return name
-        if not self._spent:
+        if not self._spent.keys() & wanted.keys():
             self._wake = cost / _CREDIT
             return name if self.training >= self._wake else None
-        self._wake = (self.own + cost) / self.share
+        self._wake = (self._used(self._clock()) + cost) / self.share
         return None
 
     @property
@@ -103,7 +103,11 @@ class Budget:
 
     def affords(self, name: str) -> bool:
         """Whether an instrument could be used now without going over."""
-        return self.own + self._cost.get(name, 0.0) <= self.share * self.training
+        return self._used(self._clock()) + self._cost.get(name, 0.0) <= self.share * self.training
+
+    def _used(self, now: float) -> float:
+        """Own seconds, those of the call that is going on included."""
+        return self.own + (now - self._began if self._began is not None else 0.0)
 
     @property
     def kept(self) -> float:

@@ -12,7 +12,7 @@ class WatchWarning(UserWarning):
 
 @final
 class Complaints:
-    """Failures on their way to the reader: one warning for each thing that fails, however often it does."""
+    """Failures on their way to the reader: one warning for each cause, however often it is met."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
@@ -24,8 +24,15 @@ class Complaints:
             what: `the critical sharpness`, for example.
             error: what happened.
         """
-        if what in self._said:
+        if isinstance(error, WatchWarning):  # this reader has made errors of warnings
+            raise error
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        # Parts that fail for one reason say it once, and so does one whose reason has other numbers each time.
+        causes = {f"{type(root).__name__}: {root}", f"{what}: {type(error).__name__}"}
+        if causes & self._said:
             return
-        self._said.add(what)
+        self._said |= causes
         said = str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {first_line(error)}."
         warnings.warn(f"edgewise.Watch goes on without {what}. {said}", WatchWarning, stacklevel=5)

@@ -117,9 +117,11 @@ class Rota:
         try:
             readings = read()
         except Exception as error:
-            # A line that is not known stays unknown; anything else may pass.
-            known = isinstance(error, EdgewiseError)
-            self._failures[name] = _PATIENCE if known else self._failures.get(name, 0) + 1
+            # A line that is not known stays unknown. Anything else may pass, an overflow as often as it likes.
+            if isinstance(error, EdgewiseError):
+                self._failures[name] = _PATIENCE
+            elif not isinstance(error, FloatingPointError):
+                self._failures[name] = self._failures.get(name, 0) + 1
             self._complaints.about(f"the {name}", error)
             return []
         self._failures[name] = 0

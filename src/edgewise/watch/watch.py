@@ -14,7 +14,7 @@ from edgewise.watch.advice import Advice, advise, momentum_of
 from edgewise.watch.budget import Budget, share_of
 from edgewise.watch.complaints import Complaints
 from edgewise.watch.instruments import Moment
-from edgewise.watch.live import Autocast, LiveLoss
+from edgewise.watch.live import Autocast, LiveLoss, replicas
 from edgewise.watch.losses import Losses
 from edgewise.watch.observer import Observer
 from edgewise.watch.preflight import inspect_training
@@ -81,6 +81,7 @@ class Watch:
         share = share_of(budget)
         self._optimizer, parameters = inspect_training(model, optimizer, batch_size)
         self._tensors = list(parameters.values())
+        self._replicas = replicas(model)
         self._live = LiveLoss(model, criterion, probe_batch, parameters, autocast=autocast, seed=seed)
         self._batch_size = batch_size
         self._sinks: tuple[Sink, ...] = (to,) if callable(to) else tuple(to)
@@ -220,9 +221,12 @@ class Watch:
 
     def _step(self, loss: Any, batch: Any) -> None:
         step, self.steps = self.steps, self.steps + 1
-        self._spotter.see(step, loss, batch)
         if self._observer is not None:
             self._learn(self._observer)
+        try:
+            self._spotter.see(step, loss, batch)
+        except Exception as error:
+            self._complaints.about("the loss of a step", error)
         if not self._rota.rests(step):
             self._synchronize()
             self._record(self._rota.read(self._moment(step, batch)))
@@ -231,7 +235,7 @@ class Watch:
         """What the first step was like."""
         self.close()
         if self._batch_size is None and observer.samples:
-            self._batch_size = observer.samples
+            self._batch_size = observer.samples * self._replicas
         if observer.autocast is not None:
             self._live.use_autocast(observer.autocast)
 
