@@ -77,6 +77,17 @@ def test_sharpening_is_forecast_to_the_step() -> None:
     assert "falls, by about 25% in 100 steps" in str(found)
 
 
+def test_what_was_read_long_ago_is_said_to_be_old() -> None:
+    """A forecast counts from now, not from the last reading."""
+    rows, losses = series(lambda step: 100 + step / 2, steps=100), Losses()
+    losses.add(145, 1.0)
+    found = advise(rows, losses, [], 0.01)
+    assert "may no longer hold" not in str(found)
+    assert found.steps_to_edge == 105 - 50
+    losses.add(146, 1.0)
+    assert "That was 51 steps ago and may no longer hold" in str(advise(rows, losses, [], 0.01))
+
+
 def test_at_the_edge_there_is_no_waiting() -> None:
     assert "is at its edge already" in str(of([reading(7, 201.0, doubt=2.0)]))
     found = of([reading(7, 300.0, doubt=2.0)])

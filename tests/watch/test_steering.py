@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from edgewise.curvature import Hessian
 from edgewise.foundation import SettingError, generator
 from edgewise.linalg import eigenpairs
 from edgewise.objectives import Objective
+from edgewise.watch import Watch
 from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.steering import EdgeScheduler
 
@@ -247,6 +249,25 @@ class TestWarmup:
         assert losses[-1] < losses[0] / 5
         assert taken[-1] > 10 * 0.005 * self.FULL
         assert max(taken) <= self.FULL
+
+    def test_a_real_watch_steers_it(self) -> None:
+        """What is read when depends on the clock; that the loss never rises does not."""
+        model, inputs, targets = self.parts()
+        optimizer = torch.optim.SGD(model.parameters(), lr=self.FULL)
+        watch = Watch(model, optimizer, nn.MSELoss(), (inputs, targets), budget=0.5)
+        scheduler = EdgeScheduler(optimizer, watch, start=0.005)
+        losses = []
+        for _ in range(60):
+            loss = nn.functional.mse_loss(model(inputs), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watch.step(loss)
+            scheduler.step()
+            losses.append(loss.item())
+            time.sleep(0.005)  # as long as a step takes that is worth watching
+        assert max(losses) == losses[0]
+        assert 0.005 * self.FULL < scheduler.get_last_lr()[0] <= self.FULL
 
     def test_without_it_there_is_one(self) -> None:
         losses, _ = self.losses(steered=False)

@@ -134,7 +134,9 @@ def advise(
     slope = slope_of([row for row in own if row.step > since] or own[-1:])
     quiet = every_step and bad is None and not any(step >= slope.first for step in spikes)
     found = limits(slope, kind, lr, beta, small_batches=small_batches, quiet=quiet)
-    steps, when = _edge(slope, lr, found)
+    age = max(0, int(losses.step[-1]) - slope.last) if len(losses) else 0
+    old = _old(age, slope.last)
+    steps, when = _edge(slope, lr, found, age)
     first, breaks = _first(own[-1], rows, shares)
     full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in own))
     needed, ramp = warmup(own, full)
@@ -142,7 +144,7 @@ def advise(
     return Advice(
         lr=lr, kind=kind, max_lr=found.max_lr, low=found.low, high=found.high, first_to_break=first,
         steps_to_edge=steps, warmup_steps=needed, after_spike=after,
-        sentences=(*trouble, found.sentence, *found.doubts, when, breaks, ramp, *safe),
+        sentences=(*trouble, found.sentence, *old, *found.doubts, when, breaks, ramp, *safe),
     )  # fmt: skip
 
 
@@ -169,7 +171,14 @@ def _nothing(readings: Sequence[Reading]) -> str:
     return f"Cannot tell how large the step size may be: {why}"
 
 
-def _edge(slope: Slope, lr: float, found: Limits) -> tuple[int | None, str]:
+def _old(age: int, step: int) -> tuple[str, ...]:
+    """A sentence, if the newest reading may say nothing of now."""
+    if age <= max(_PATIENCE, _STALE * (step + age)):
+        return ()
+    return (f"That was {age} steps ago and may no longer hold: nothing better has been read since.",)
+
+
+def _edge(slope: Slope, lr: float, found: Limits, age: int) -> tuple[int | None, str]:
     """When the present step size meets the edge."""
     if lr == 0:
         return None, "The present step size is zero: nothing moves."
@@ -184,8 +193,9 @@ def _edge(slope: Slope, lr: float, found: Limits) -> tuple[int | None, str]:
             "At the present step size nothing is on its way to the edge: the curvature does not clearly rise.",
         )
     gap = 1.0 / (lr * moved) - slope.now
-    steps = max(1, round(gap / slope.rate))
-    earliest, latest = (math.ceil(gap / rate) for rate in (slope.rate_high, slope.rate_low))
+    # The readings are of `age` steps ago.
+    steps = max(1, round(gap / slope.rate) - age)
+    earliest, latest = (max(1, math.ceil(gap / rate) - age) for rate in (slope.rate_high, slope.rate_low))
     return steps, f"At the present rate it reaches its edge in about {steps} steps ({earliest} to {latest})."
 
 
