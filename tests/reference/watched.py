@@ -1,0 +1,91 @@
+"""Small trainings with a watch beside them, and a budget that can afford everything."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgewise.watch import Watch
+from edgewise.watch.budget import Budget
+
+
+def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on every watch can afford a reading at every step."""
+
+    class Hours:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    def rich(share: float) -> Budget:
+        clock = Hours()
+        budget = Budget(share, clock)
+        begin = budget.begin
+
+        def begin_an_hour_later() -> None:
+            clock.now += 3600.0
+            begin()
+
+        monkeypatch.setattr(budget, "begin", begin_an_hour_later)
+        return budget
+
+    monkeypatch.setattr("edgewise.watch.watch.Budget", rich)
+
+
+def digits_like(samples: int = 24, inputs: int = 6, classes: int = 3, dtype: torch.dtype = torch.float32) -> Any:
+    """A batch for a classifier: points about a centre for each class."""
+    numbers = torch.Generator().manual_seed(5)
+    labels = torch.arange(samples) % classes
+    centres = torch.randn(classes, inputs, generator=numbers, dtype=torch.float64)
+    points = centres[labels] + 0.7 * torch.randn(samples, inputs, generator=numbers, dtype=torch.float64)
+    return points.to(dtype), labels
+
+
+def mlp(*, dtype: torch.dtype = torch.float32, width: int = 8, inputs: int = 6, classes: int = 3) -> nn.Sequential:
+    """A small smooth network, the same at every call."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Linear(inputs, width), nn.Tanh(), nn.Linear(width, classes)).to(dtype)
+
+
+def dense_hessian(model: nn.Module, criterion: Callable[..., Tensor], batch: Any) -> tuple[Tensor, Tensor]:
+    """Gradient and Hessian of the loss by the trainable parameters, one row after another, in float64."""
+    named = {name: p.detach().double() for name, p in model.named_parameters() if p.requires_grad}
+    others = {name: p.detach().double() for name, p in model.named_parameters() if not p.requires_grad}
+    w = torch.cat([p.reshape(-1) for p in named.values()])
+    inputs, targets = (t.double() if t.is_floating_point() else t for t in batch)
+
+    def loss(w: Tensor) -> Tensor:
+        pieces = w.split([p.numel() for p in named.values()])
+        parts = {name: piece.view(p.shape) for (name, p), piece in zip(named.items(), pieces, strict=True)}
+        return criterion(torch.func.functional_call(model, {**others, **parts}, (inputs,)), targets)
+
+    return torch.func.grad(loss)(w), torch.func.hessian(loss)(w)
+
+
+def train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    criterion: Callable[..., Tensor],
+    batches: Callable[[int], Any],
+    steps: int,
+    watch: Watch | None = None,
+    each: Callable[[int], None] | None = None,
+) -> list[float]:
+    """A plain loop."""
+    losses = []
+    for step in range(steps):
+        inputs, targets = batches(step)
+        optimizer.zero_grad()
+        loss = criterion(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if watch is not None:
+            watch.step(loss)
+        if each is not None:
+            each(step)
+    return losses
