@@ -177,9 +177,8 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
         others = f", and {len(before) - 1} more" if len(before) > 1 else ""
         because.append(f"the first tensor that is not finite is {before[0]}{others}")
     elif names:
-        because.append(
-            f"the weights that it was computed at were finite; the step made {names[0].removesuffix(AFTER)} not finite"
-        )
+        broken = names[0].removesuffix(AFTER)
+        because.append(f"the weights that it was computed at were finite; the step made {broken} not finite")
     else:
         because.append("weights and batch are finite as far as they were seen")
     if before and before[0].startswith(GRADIENT) and math.isfinite(evidence.probe_new or math.nan):
@@ -193,9 +192,10 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
     if evidence.skipped:
         because.append("the optimiser left the weights as they were, as a loss scaler does with such a gradient")
     ratio, old, new = evidence.edge_ratio_probe, evidence.probe_old, evidence.probe_new
-    grew = old is not None and new is not None and not new < 2 * old
-    if BATCH not in names and grew and ratio is not None and 1 <= ratio < math.inf:
-        because += [f"{_overshot(evidence)}: this may be the end of a divergence", *_raised(evidence)]
+    if BATCH not in names and old is not None and new is not None and not new < 2 * old:
+        if ratio is not None and 1 <= ratio < math.inf:
+            because.append(f"{_overshot(evidence)}: this may be the end of a divergence")
+        because += _raised(evidence)
     ruled_out: tuple[str, ...] = ()
     if evidence.batch_old is not None and BATCH not in names:
         state = "finite" if math.isfinite(evidence.batch_old) else "not finite either"

@@ -16,7 +16,7 @@ Event = Literal["begins", "lasts", "over"]
 
 # Long enough that the median of them hardly scatters, short enough to follow a falling loss.
 _LEVEL = 15
-_FEWEST_LEVEL = 5
+_FEWEST_LEVEL, _LAG = 5, (_LEVEL + 1) / 2
 # Deviations that the scale is taken of; and how many it takes before the quartiles mean anything. The last ones
 # are left out: a divergence that grows by a few per cent a step would raise its own threshold.
 _MEMORY, _WARM, _DELAY = 128, 20, 15
@@ -71,13 +71,13 @@ class Detector:
     """Finds loss spikes in a stream of losses.
 
     With x = log L, or L itself once a loss was negative, the level m the median of the last 15 values, and
-    r = x − m, a spike begins at
+    r = x − m − 8 ṁ, ṁ the slope of the level, a spike begins at
 
-        r > max(μ, 0) + max(8 IQR(r)/1.349, 2 (max(r) − μ)),     μ = median(r)
+        x − m > max(μ, 0) + max(8 IQR(r)/1.349, 2 max(x − m)),     μ = median(r)
 
-    over the 128 values outside spikes before the last 15 ones, or at any loss that is not finite: where the loss
-    falls μ is negative, and a fall that ends is no spike. So is a slow divergence: m has risen by twice that
-    threshold within 128 steps. A few microseconds a step.
+    over the 128 values outside spikes before the last 15 ones, or at any loss that is not finite. A fall that ends
+    is none, as the slope is not in what is compared. A slow divergence is one: m has risen by twice that threshold
+    within 128 steps. A few microseconds a step.
 
     Example:
         >>> detector = Detector()
@@ -141,12 +141,21 @@ class Detector:
         """Let a loss outside spikes count towards level and scale."""
         self._past.append(loss)
         if level is not None:
-            self._order.append(x - level)
+            # The median lags behind by half its length: a steady fall is no scatter.
+            drift = (level - self._levels[0]) / len(self._levels) if self._levels else 0.0
+            self._levels.append(level)
+            self._order.append(x - level - drift * _LAG)
+            self._excesses.append(x - level)
+            self._count += 1
             if len(self._order) > _DELAY:
                 insort(self._deviations, self._order[-1 - _DELAY])
+                while self._highest and self._highest[-1][1] <= self._excesses[0]:
+                    self._highest.pop()
+                self._highest.append((self._count, self._excesses[0]))
             if len(self._order) > _DELAY + _MEMORY:
                 del self._deviations[bisect_left(self._deviations, self._order.popleft())]
-            self._count += 1
+            if self._highest and self._highest[0][0] <= self._count - _MEMORY:
+                self._highest.popleft()
             while self._lowest and self._lowest[-1][1] >= level:
                 self._lowest.pop()
             self._lowest.append((self._count, level))
@@ -165,7 +174,7 @@ class Detector:
             return 0.0, math.inf, 1.0
         quarter, middle, three = (self._deviations[count * i // 4] for i in (1, 2, 3))
         scale = max((three - quarter) / _NORMAL, self._steady())
-        threshold = max(_SCALES * scale, _BEYOND * (self._deviations[-1] - middle))
+        threshold = max(_SCALES * scale, _BEYOND * self._highest[0][1])
         # Subnormal losses have no share of themselves.
         return x - level - max(middle, 0.0), max(threshold, 5e-324), max(scale, 5e-324)
 
@@ -216,7 +225,11 @@ class Detector:
         self._recent: deque[float] = deque(maxlen=_LEVEL)
         self._order: deque[float] = deque()
         self._deviations: list[float] = []
-        # The lowest level within the memory, and those that will be it once older ones are forgotten.
+        self._levels: deque[float] = deque(maxlen=_LEVEL)
+        self._excesses: deque[float] = deque(maxlen=_DELAY + 1)
+        # The highest excess within the memory, and those that will be it once older ones are forgotten.
+        self._highest: deque[tuple[int, float]] = deque()
+        # The lowest level, likewise.
         self._lowest: deque[tuple[int, float]] = deque()
         self._count = 0
         self._ceiling, self._calm, self._began = math.inf, 0, 0

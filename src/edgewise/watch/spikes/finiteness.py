@@ -1,5 +1,6 @@
 """Where infinities and NaN came in: the batch, the weights, a layer's output, or the gradient."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from edgewise.objectives import fixed_data
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.spikes.causes import AFTER, BATCH, GRADIENT
+
+Layer = tuple[str, torch.dtype]
+"""What a layer's output is called, and its type."""
 
 
 def is_finite(tensors: Sequence[Tensor]) -> bool:
@@ -38,24 +42,27 @@ def non_finite(live: LiveLoss, weights: Weights | None, batch: Any) -> tuple[str
     return tuple(found)
 
 
-def first_layer(live: LiveLoss, weights: Weights, batch: Any) -> tuple[str, torch.dtype] | None:
-    """The first layer that makes something not finite out of finite inputs, and the type of its output.
+def first_layer(live: LiveLoss, weights: Weights, batch: Any) -> Layer | None:
+    """The first layer, or the criterion, that makes something not finite out of finite inputs, and its type.
 
     Args:
         live: the model.
         weights: where to look.
         batch: with what; None takes the probe batch.
     """
-    seen: list[tuple[str, torch.dtype]] = []
-    with _looking(live.model, seen), live.between(weights, weights, batch) as loss:
-        loss(0.0)
+    seen: list[Layer] = []
+    types = [torch.float32]
+    with _looking(live.model, seen, types), live.between(weights, weights, batch) as loss:
+        value = loss(0.0)
+    if not seen and not math.isfinite(value):
+        return "the criterion, of finite outputs", types[-1]
     return seen[0] if seen else None
 
 
 @contextmanager
-def _looking(model: nn.Module, seen: list[tuple[str, torch.dtype]]) -> Iterator[None]:
+def _looking(model: nn.Module, seen: list[Layer], types: list[torch.dtype]) -> Iterator[None]:
     leaves = [(name, layer) for name, layer in model.named_modules() if not any(layer.children())]
-    hooks = [layer.register_forward_hook(partial(_look, name, seen)) for name, layer in leaves]
+    hooks = [layer.register_forward_hook(partial(_look, name, seen, types)) for name, layer in leaves]
     try:
         yield
     finally:
@@ -63,7 +70,10 @@ def _looking(model: nn.Module, seen: list[tuple[str, torch.dtype]]) -> Iterator[
             hook.remove()
 
 
-def _look(name: str, seen: list[tuple[str, torch.dtype]], layer: nn.Module, inputs: Any, output: Any) -> None:
+def _look(
+    name: str, seen: list[Layer], types: list[torch.dtype], layer: nn.Module, inputs: Any, output: Any
+) -> None:
+    types.extend(each.dtype for each in fixed_data.tensors_in(output))
     if seen or not is_finite(list(fixed_data.tensors_in(inputs))) or not is_finite(list(layer.parameters())):
         return
     broken = [each for each in fixed_data.tensors_in(output) if not is_finite([each])]
@@ -71,7 +81,7 @@ def _look(name: str, seen: list[tuple[str, torch.dtype]], layer: nn.Module, inpu
         seen.append((f"the output of {name or 'the model'} ({type(layer).__name__})", broken[0].dtype))
 
 
-def exceeded(live: LiveLoss, weights: Weights | None, layer: tuple[str, torch.dtype] | None) -> str | None:
+def exceeded(live: LiveLoss, weights: Weights | None, layer: Layer | None) -> str | None:
     """The half-precision type whose largest number was exceeded; None if none was, as far as can be seen.
 
     Args:
