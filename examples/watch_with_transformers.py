@@ -9,7 +9,9 @@ torch.manual_seed(0)
 starts = torch.randint(0, 64, (512, 1))
 tokens = (starts + torch.arange(16)) % 64
 dataset = [{"input_ids": row, "labels": row} for row in tokens]
-model = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=16, n_embd=32, n_layer=2, n_head=2))
+model = GPT2LMHeadModel(
+    GPT2Config(vocab_size=64, n_positions=16, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
+)
 
 arguments = TrainingArguments(
     "checkpoints",

@@ -77,7 +77,7 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
             if module is model and module.training and not companion.busy and not positional:
                 loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
                 if isinstance(loss, Tensor) and loss.requires_grad:
-                    companion.note(loss, dict(named))
+                    companion.note(loss, _with_plain_count(named))
 
         self._unhook()
         self._hook = model.register_forward_hook(look, with_kwargs=True)
@@ -144,11 +144,10 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
 
     def _alone(self, batch: Mapping[str, Any], args: Any) -> dict[str, Any]:
         """The first batch of a step, with the count that makes its loss a mean."""
-        count = batch.get(_COUNT)
-        if count is None:
+        if _COUNT not in batch:
             return dict(batch)
         share = self._companion.passes * (args.world_size if args.average_tokens_across_devices else 1)
-        return {**batch, _COUNT: count if share == 1 else count / share}
+        return {**batch, _COUNT: float(batch[_COUNT]) / share}
 
     def _log(self, step: int, numbers: Mapping[str, float]) -> None:
         self._fresh.update(numbers)
@@ -174,3 +173,10 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
+
+
+def _with_plain_count(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """The batch with its count of items as a number, which is no tensor of samples; a GPU is not waited for."""
+    count = batch.get(_COUNT)
+    plain = isinstance(count, Tensor) and count.device.type == "cpu"
+    return {**batch, _COUNT: float(count)} if plain else dict(batch)
