@@ -220,6 +220,6 @@ def test_depths_are_compared_by_means_and_their_errors() -> None:
         for depth, values in highest.items()
         for i, value in enumerate(values)
     }
-    assert sharpening.rises(runs) == 1.0
+    assert sharpening.rises(sharpening.HIGHEST)(runs) == sharpening.rises(sharpening.GROWTH)(runs) == 1.0
     # Means 5, 10 and 11; variances of them 1, 1 and 9.
     assert sharpening.clearest_rise(runs) == pytest.approx(1 / np.sqrt(10))
