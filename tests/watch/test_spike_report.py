@@ -364,8 +364,9 @@ def test_little_was_kept() -> None:
     assert report.history.step == (59,)
 
 
-def test_weights_that_were_kept_now_and_then() -> None:
-    """Without those of the step itself the weights after it are taken, and several updates are one line."""
+@pytest.mark.parametrize(("handed", "cause"), [(True, "curvature"), (False, "unknown")])
+def test_weights_that_were_kept_now_and_then(handed: bool, cause: str) -> None:
+    """Without those of the step itself the weights after it are taken: only its batch can tell who is to blame."""
     spiked = training(torch.optim.SGD, 2.0)
     live = LiveLoss(spiked.model, spiked.criterion, spiked.probe, dict(spiked.model.named_parameters()))
     recorder, detector = Recorder(spiked.model.parameters()), Detector()
@@ -377,10 +378,45 @@ def test_weights_that_were_kept_now_and_then() -> None:
     for step in range(59):
         detector.see(step, 3.0 if step == 58 else 1.0)
     assert detector.spike is not None
-    report = investigate(recorder, live, spiked.optimizer, detector.spike)
+    batch = regression(64, 3) if handed else None
+    report = investigate(recorder, live, spiked.optimizer, detector.spike, batch=batch)
     assert (report.evidence.updates_between, report.evidence.after_spike) == (2, True)
-    assert report.cause == "curvature"
     assert report.evidence.update_rms is None
+    assert report.cause == cause
+    assert handed or report.because[0].startswith("the weights of that step were not kept")
+
+
+def test_a_loss_that_is_looked_at_late() -> None:
+    """As on an accelerator: two steps later the spike is replayed from what was kept for that."""
+    spiked = training(torch.optim.Adam, 0.03)
+    corrupt(spiked, lambda x, y: (x, 30 * y), at=60)
+    live = LiveLoss(spiked.model, spiked.criterion, spiked.probe, dict(spiked.model.named_parameters()))
+    recorder, detector = Recorder(spiked.model.parameters(), snapshots=4), Detector()
+    losses: list[Tensor] = []
+    norms: list[Tensor] = []
+    for step in range(63):
+        batch = spiked.batches(step)
+        spiked.optimizer.zero_grad()
+        loss = spiked.criterion(spiked.model(batch[0]), batch[1])
+        loss.backward()
+        norms.append(nn.utils.get_total_norm([p.grad for p in spiked.model.parameters() if p.grad is not None]))
+        spiked.optimizer.step()
+        losses.append(loss.detach())
+        event = detector.see(step - 2, losses[step - 2].item()) if step >= 2 else None
+        if event == "begins":
+            break
+        recorder.keep(step, losses[-1], 0.03, True, batch, gradient_norm=norms[-1])
+    assert detector.spike is not None
+    report = investigate(recorder, live, spiked.optimizer, detector.spike, gradient_norm=norms[-1])
+    numbers = report.evidence
+    assert (report.step, step, report.cause) == (60, 62, "bad batch")
+    assert (numbers.updates_between, numbers.after_spike) == (1, False)
+    assert numbers.batch_new == numbers.loss_at
+    assert numbers.gradient_norm_spike == norms[60].item()
+    assert numbers.gradient_norm_at == norms[59].item()
+    # The bad gradient itself does not count: those before it were as usual.
+    assert numbers.staleness is not None and numbers.staleness < 2
+    assert report.history.step[-1] == 60
 
 
 def test_a_model_that_cannot_be_called_any_more() -> None:

@@ -73,6 +73,8 @@ def cause_of(evidence: SpikeEvidence) -> Finding:
     if evidence.climb is not None:
         return _climbed(evidence)
     batch, weights = evidence.batch_share, evidence.weights_share
+    if evidence.after_spike and weights is not None and weights >= _NOTHING:
+        weights = None  # the batch of the spike may have done that
     if batch is not None and batch >= _HALF:
         both = (_probe_rose(evidence), _bad_before(evidence)) if weights is not None and weights >= _HALF else ()
         # An oscillation that has been growing shows in every batch, and more so in the next update.
@@ -98,6 +100,10 @@ def cause_of(evidence: SpikeEvidence) -> Finding:
         return Finding(cause="bad batch", because=because)
     if weights is None:
         missing = "the loss under the weights before and after the update was not measured"
+        if evidence.after_spike:
+            missing = (
+                "the weights of that step were not kept, so what came before it cannot be told from what it did"
+            )
         return Finding(cause="unknown", because=(missing, *_curvature_was_near(evidence)), ruled_out=ruled_out)
     because = (
         f"{_probe_share(evidence)}, too little to explain the spike and too much to call the weights innocent",
@@ -237,7 +243,9 @@ def _curvature_was_near(evidence: SpikeEvidence) -> tuple[str, ...]:
 
 
 def _grew_slowly(evidence: SpikeEvidence) -> tuple[str, ...]:
-    return () if evidence.weights_share is None else (f"{_probe_share(evidence)}: it grew over several updates",)
+    if evidence.weights_share is None or evidence.after_spike:
+        return ()
+    return (f"{_probe_share(evidence)}: it grew over several updates",)
 
 
 def _bad_before(evidence: SpikeEvidence) -> str:

@@ -42,7 +42,8 @@ class SpikeEvidence:
         beta2: the decay of its second moments.
         updates_between: how many updates lie between the old and the new weights; more than one if not every
             weight was kept.
-        after_spike: whether the new weights are those after the step of the spike, not those it was computed at.
+        after_spike: whether the new weights are those after the spike, as those of its step were not kept: then
+            what the probe batch tells of them may be a consequence.
         non_finite: what is not finite, in the order in which it was looked for: "the batch", then parameters and
             buffers at the new weights, then gradients, by name; those after the step follow as "… after the step".
         overflow: the half-precision type that a parameter, a loss or an activation went beyond.

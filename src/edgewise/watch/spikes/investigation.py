@@ -39,8 +39,8 @@ def investigate(
 ) -> SpikeReport:
     """What caused a spike, replayed from what was kept; the training is left as it is, bit by bit.
 
-    To be called in the step at which the spike begins, after the optimiser's step and before `recorder.keep`. It
-    costs about thirty forward passes, once a spike. What cannot be measured is None in the
+    To be called in the step at which the spike begins, or a few steps later, after the optimiser's step and before
+    `recorder.keep`. It costs about thirty forward passes, once a spike. What cannot be measured is None in the
     evidence, which says why.
 
     Args:
@@ -48,8 +48,8 @@ def investigate(
         live: the loss of the live model, which has w_{t+1}.
         optimizer: after its step.
         spike: as the detector has it.
-        batch: of the step of the spike.
-        gradient_norm: of the gradient of that step.
+        batch: of the step of the spike; None looks for it in the recorder.
+        gradient_norm: of the present gradient.
         lr: the step size now, for the history.
         last_edge_ratio: the last one read before the spike.
     """
@@ -81,7 +81,11 @@ class _Investigation:
         gradient_norm: float | None,
     ) -> None:
         self.recorder, self.live, self.optimizer = recorder, live, optimizer
-        self.spike, self.batch, self.gradient_norm = spike, batch, gradient_norm
+        self.spike, self.gradient_norm = spike, gradient_norm
+        self.batch = batch if batch is not None else recorder.batch(spike.step)
+        kept = recorder.kept
+        # How many steps have been taken since that of the spike, whose loss may have come late.
+        self.late = max(0, kept[-1].step + 1 - spike.step) if kept else 0
         self.unmeasured: list[str] = []
         self.profile: dict[float, float] = {}
 
@@ -92,7 +96,7 @@ class _Investigation:
         evidence = SpikeEvidence(
             step=step,
             loss_before=spike.level if spike.level is not None else self.recorder.usual("loss", step),
-            loss_last=None if before is None else before.loss,
+            loss_last=None if before is None else float(before.loss),
             loss_at=spike.loss,
             scales=spike.scales,
             climb=spike.climb,
@@ -100,7 +104,7 @@ class _Investigation:
             lr_at=None if before is None else before.lr,
             gradient_norm_before=self.recorder.usual("gradient_norm", step - 1),
             gradient_norm_at=None if before is None else number_of(before.gradient_norm),
-            gradient_norm_spike=self.gradient_norm,
+            gradient_norm_spike=self._gradient_norm_of_spike(),
             update_norm_before=self.recorder.usual("update_norm", step - 1),
             update_norm_at=None if before is None else number_of(before.update_norm),
             edge_ratio_last=last_edge_ratio,
@@ -133,14 +137,21 @@ class _Investigation:
         if older is None:
             self.unmeasured.append("the update before it: the weights before it were not kept")
             return _Pair(None, None if after else new, None, False)
-        return _Pair(older[1], new, step - older[0] + after, after)
+        return _Pair(older[1], new, step - older[0] + (self.late + 1 if after else 0), after)
+
+    def _gradient_norm_of_spike(self) -> float | None:
+        if self.late == 0:
+            return self.gradient_norm
+        kept = self.recorder.at(self.spike.step)
+        return None if kept is None else number_of(kept.gradient_norm)
 
     def _moments(self, evidence: SpikeEvidence) -> SpikeEvidence:
         moments = self._try("the second moments", lambda: second_moments(self.optimizer))
         if moments is None:
             return evidence
         past = [number_of(kept.gradient_norm) for kept in reversed(self.recorder.kept)]
-        stale = self._try("the second moments", lambda: staleness(moments, [self.gradient_norm, *past]))
+        norms = [self.gradient_norm, *past]
+        stale = self._try("the second moments", lambda: staleness(moments, norms, since=self.late + 1))
         if stale is None:
             self.unmeasured.append("how old the second moments were: the norms of the gradients are not known")
         return replace(evidence, staleness=stale, beta2=moments.beta2)
@@ -236,9 +247,9 @@ class _Investigation:
         last = kept[-1].lr if kept else math.nan
         return SpikeHistory(
             step=(*(each.step for each in kept), self.spike.step),
-            loss=(*(each.loss for each in kept), self.spike.loss),
+            loss=(*(float(each.loss) for each in kept), self.spike.loss),
             lr=(*(each.lr for each in kept), last if lr is None else lr),
-            gradient_norm=(*(number_of(each.gradient_norm) for each in kept), self.gradient_norm),
+            gradient_norm=(*(number_of(each.gradient_norm) for each in kept), self._gradient_norm_of_spike()),
             update_norm=(*(number_of(each.update_norm) for each in kept), None),
         )
 

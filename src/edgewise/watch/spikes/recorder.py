@@ -30,7 +30,7 @@ class KeptStep:
     """
 
     step: int
-    loss: float
+    loss: float | int | Tensor
     lr: float
     gradient_norm: Number = None
     update_norm: Number = None
@@ -43,7 +43,8 @@ class Recorder:
     Args:
         parameters: what is trained.
         length: how many steps are remembered.
-        snapshots: how many copies of the weights are kept, in memory that is used again; two replay an update.
+        snapshots: how many copies of the weights are kept, and batches; two replay an update, and one more for
+            every step by which losses are looked at late.
 
     Raises:
         SettingError: if it could keep nothing to compare with.
@@ -58,15 +59,15 @@ class Recorder:
             )
         self._parameters = list(parameters)
         self._kept: deque[KeptStep] = deque(maxlen=length)
-        # A batch may be large and on an accelerator: only those of the present and the last update are held.
-        self._batches: deque[tuple[int, Any]] = deque(maxlen=2)
+        # A batch may be large and on an accelerator: only those of the last updates are held.
+        self._batches: deque[tuple[int, Any]] = deque(maxlen=snapshots)
         self._weights: deque[tuple[int, list[Tensor]]] = deque()
         self._snapshots = snapshots
 
     def keep(
         self,
         step: int,
-        loss: float | int,
+        loss: float | int | Tensor,
         lr: float | int,
         weights_affordable: bool,
         batch: Any = None,
@@ -78,7 +79,7 @@ class Recorder:
 
         Args:
             step: t.
-            loss: of w_t on the batch.
+            loss: of w_t on the batch; a tensor is not waited for.
             lr: the step size that the update was made with.
             weights_affordable: whether the present weights, w_{t+1}, may be copied.
             batch: the batch; it is not copied.
@@ -86,9 +87,7 @@ class Recorder:
             update_norm: of the update.
         """
         self._kept.append(
-            KeptStep(
-                step=step, loss=float(loss), lr=float(lr), gradient_norm=gradient_norm, update_norm=update_norm
-            )
+            KeptStep(step=step, loss=loss, lr=float(lr), gradient_norm=gradient_norm, update_norm=update_norm)
         )
         if batch is not None:
             self._batches.append((step, batch))

@@ -79,23 +79,24 @@ def second_moments(optimizer: Optimizer) -> SecondMoments | None:
     return SecondMoments(total=total, beta2=beta2, steps=counts.pop() or None)
 
 
-def staleness(moments: SecondMoments, norms: Sequence[float | None]) -> float | None:
+def staleness(moments: SecondMoments, norms: Sequence[float | None], *, since: int = 1) -> float | None:
     """The largest ‖g‖²/Σν̂ of the last 8 updates before a spike.
 
     In stationary training it scatters about one; where the gradient has grown faster than the memory of
     1/(1 − β2) steps can follow, it is up to 1/(1 − β2), and the updates are too long.
 
     Args:
-        moments: after the step of the spike.
-        norms: ‖g‖ of the steps back to front, that of the spike first; None where it was not measured.
+        moments: after the last step.
+        norms: ‖g‖ of the steps back to front, the last one first; None where it was not measured.
+        since: how many of them belong to the spike.
 
     Returns:
-        None if the norms of the spike and of the step before it are not both known.
+        None if the norms of the spike and of the step before it are not all known.
     """
     squares: list[float] = []
-    for norm in norms[: _BACK + 1]:
+    for norm in norms[: _BACK + since]:
         if norm is None or not math.isfinite(norm):
             break
         squares.append(norm**2)
-    before = moments.staleness(squares)[1:]
+    before = moments.staleness(squares)[since:]
     return max(before) if before else None
