@@ -1,7 +1,8 @@
 """What the adapters share: a watch beside a trainer that is not ours, and that must not notice."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 from torch import Tensor, nn
@@ -55,10 +56,18 @@ class Companion:
     ) -> None:
         """Make the watch, if it is not there yet; what is refused is refused in a warning."""
         if self.waiting:
-            try:
+            with self.guarded():
                 self.make(model, optimizer, batch, sinks, **settings)
-            except Exception as error:
-                self.refuse(error)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Inside, what fails ends the watching and not the training."""
+        try:
+            yield
+        except WatchWarning:  # this reader has made errors of warnings
+            raise
+        except Exception as error:
+            self.refuse(error)
 
     def make(
         self, model: nn.Module, optimizer: Any, batch: Any, sinks: Sequence[Sink] = (), **settings: Any
@@ -171,7 +180,7 @@ class Companion:
     def refuse(self, error: Exception) -> None:
         """Say once why there is no watch, and leave it at that."""
         if not self._given_up:
-            self._given_up = True
+            self._given_up, self._watching = True, False
             self.forget()
             self._complain("without edgewise", error)
 

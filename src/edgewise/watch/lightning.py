@@ -70,36 +70,21 @@ class WatchCallback(*_BASES):  # type: ignore[misc]
         """Make the watch before the first step."""
         if not self._companion.waiting:
             return
-        self._steps = trainer.global_step
-        if len(trainer.optimizers) != 1:
-            self._companion.refuse(
-                SettingError(
-                    f"a module with {len(trainer.optimizers)} optimisers",
-                    "a watch reads one",
-                    "Make a Watch for each in the module itself, and step it after its optimiser",
-                )
-            )
-            return
-
-        def log(step: int, numbers: Mapping[str, float]) -> None:
-            for logger in trainer.loggers:
-                logger.log_metrics(dict(numbers), step=step)
-
-        self._companion.begin(
-            pl_module, trainer.optimizers[0], batch, (log,), autocast=trainer.precision_plugin.forward_context
-        )
+        with self._companion.guarded():
+            self._begin(trainer, pl_module, batch)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Step the watch, if the optimiser has stepped."""
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        if loss is None:
-            self._companion.forget()
-            return
-        self._companion.note(loss, batch)
-        if trainer.global_step != self._steps:
-            self._steps = trainer.global_step
-            # Lightning has divided every loss by the number of batches that are accumulated.
-            self._companion.stepped(total=True)
+        with self._companion.guarded():
+            loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+            if loss is None:
+                self._companion.forget()
+                return
+            self._companion.note(loss, batch)
+            if trainer.global_step != self._steps:
+                self._steps = trainer.global_step
+                # Lightning has divided every loss by the number of batches that are accumulated.
+                self._companion.stepped(total=True)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Say the verdict."""
@@ -114,3 +99,20 @@ class WatchCallback(*_BASES):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, JSON]) -> None:
         """Take up what a checkpoint has."""
         self._companion.load_state_dict(state_dict)
+
+    def _begin(self, trainer: Any, pl_module: Any, batch: Any) -> None:
+        self._steps = trainer.global_step
+        if len(trainer.optimizers) != 1:
+            raise SettingError(
+                f"a module with {len(trainer.optimizers)} optimisers",
+                "a watch reads one",
+                "Make a Watch for each in the module itself, and step it after its optimiser",
+            )
+
+        def log(step: int, numbers: Mapping[str, float]) -> None:
+            for logger in trainer.loggers:
+                logger.log_metrics(dict(numbers), step=step)
+
+        self._companion.begin(
+            pl_module, trainer.optimizers[0], batch, (log,), autocast=trainer.precision_plugin.forward_context
+        )

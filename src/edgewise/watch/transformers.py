@@ -69,7 +69,7 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Begin to look at the forward passes."""
         self._companion.forget()
-        self._companion.load_state_dict(state.stateful_callbacks.get(_STATE, {}))
+        self._companion.load_state_dict((state.stateful_callbacks or {}).get(_STATE, {}))
         companion = self._companion
 
         # A plain function: a copy of the model shares it, and does not copy the watch with it.
@@ -86,34 +86,19 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, model: Any = None, optimizer: Any = None, **_: Any
     ) -> None:
         """Make the watch before the first step, when the model is in train mode and its loss has been seen."""
-        if not self._companion.waiting:
-            return
-        if not self._companion.passes:
-            self._companion.refuse(
-                SettingError(
-                    f"a {type(model).__name__} whose outputs have no loss",
-                    "the Trainer tells its callbacks neither the loss nor the batch",
-                    "Put labels into the batch so that the model computes its loss, or watch a loop of your own",
-                )
-            )
-            self._unhook()
-            return
-        self._companion.begin(
-            model,
-            optimizer,
-            self._alone(self._companion.first_batch, args),
-            (self._log, *(self._reporters(args) if state.is_world_process_zero else ())),
-            batch_size=self._companion.samples,
-        )
+        if self._companion.waiting:
+            with self._companion.guarded():
+                self._begin(args, state, model, optimizer)
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
         """Step the watch, unless the gradient scaler has skipped the step."""
         if getattr(optimizer, "step_was_skipped", False):
             self._companion.forget()
             return
-        # With a count of items every loss is a share of the sum; without, every loss is a mean.
-        counted = _COUNT in (self._companion.first_batch or {})
-        self._companion.stepped(total=counted)
+        with self._companion.guarded():
+            # With a count of items every loss is a share of the sum; without, every loss is a mean.
+            counted = _COUNT in (self._companion.first_batch or {})
+            self._companion.stepped(total=counted)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Put the state of the watch where a checkpoint will take it from."""
@@ -135,18 +120,37 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
         """Take the hook off the model, and say the verdict."""
         self._unhook()
         verdict = self._companion.end()
-        for sink in self._own:
-            sink.close()
+        with self._companion.guarded():
+            for sink in self._own:
+                sink.close()
         self._own.clear()
         if verdict is not None and state.is_world_process_zero:
             # As the Trainer writes its own log, past the progress bar.
             library("tqdm.auto", "transformers", "the verdict").tqdm.write(verdict)
 
+    def _begin(self, args: Any, state: Any, model: Any, optimizer: Any) -> None:
+        if not self._companion.passes:
+            self._unhook()
+            raise SettingError(
+                f"a {type(model).__name__} whose outputs have no loss",
+                "the Trainer tells its callbacks neither the loss nor the batch",
+                "Put labels into the batch so that the model computes its loss, or watch a loop of your own",
+            )
+        self._companion.begin(
+            model,
+            optimizer,
+            self._alone(self._companion.first_batch, args),
+            (self._log, *(self._reporters(args) if state.is_world_process_zero else ())),
+            batch_size=self._companion.samples,
+        )
+
     def _alone(self, batch: Mapping[str, Any], args: Any) -> dict[str, Any]:
         """The first batch of a step, with the count that makes its loss a mean."""
         if _COUNT not in batch:
             return dict(batch)
-        share = self._companion.passes * (args.world_size if args.average_tokens_across_devices else 1)
+        share = self._companion.passes * (
+            args.world_size if getattr(args, "average_tokens_across_devices", False) else 1
+        )
         return {**batch, _COUNT: float(batch[_COUNT]) / share}
 
     def _log(self, step: int, numbers: Mapping[str, float]) -> None:
@@ -178,5 +182,6 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
 def _with_plain_count(batch: Mapping[str, Any]) -> dict[str, Any]:
     """The batch with its count of items as a number, which is no tensor of samples; a GPU is not waited for."""
     count = batch.get(_COUNT)
-    plain = isinstance(count, Tensor) and count.device.type == "cpu"
-    return {**batch, _COUNT: float(count)} if plain else dict(batch)
+    if isinstance(count, Tensor) and count.device.type == "cpu":
+        return {**batch, _COUNT: count.item()}
+    return dict(batch)
