@@ -220,7 +220,7 @@ class TestWarmup:
         assert all(lr <= edge for lr, edge in zip(ramp, allowed, strict=True))
         shorter = [0.01 * min(1, (t + 1) / (found.warmup_steps - 2)) for t in range(300)]
         assert any(lr > edge for lr, edge in zip(shorter, allowed, strict=True))
-        assert "at step 0 the curvature allowed only 0.0005" in str(found)
+        assert "at step 0 the effective sharpness allowed only 0.0005" in str(found)
 
     def test_it_is_for_the_full_step_size(self) -> None:
         """The same readings, taken at a thousandth of it, in a run that was itself warming up."""
@@ -236,6 +236,17 @@ class TestWarmup:
         found = of(series(lambda step: 400.0))
         assert found.warmup_steps is None
         assert "has not fallen since" in str(found)
+
+    def test_another_kind_tells_where_the_best_was_not_read_early(self) -> None:
+        rows = [
+            reading(step, 400.0 if step < 40 else 100.0, kind="critical sharpness") for step in range(0, 90, 10)
+        ]
+        rows += [reading(step, 100.0) for step in range(90, 150, 10)]
+        found = of(rows)
+        assert found.kind == "effective sharpness"
+        # Twice too much until step 30, the 31st: 62 steps.
+        assert found.warmup_steps == 62
+        assert "at step 0 the critical sharpness allowed only 0.005" in str(found)
 
     def test_a_watch_that_came_late_tells_nothing(self) -> None:
         found = of([reading(step, 50.0) for step in range(1000, 1100)])

@@ -138,8 +138,8 @@ def advise(
     old = _old(age, slope.last)
     steps, when = _edge(slope, lr, found, age)
     first, breaks = _first(own[-1], rows, shares)
-    full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in own))
-    needed, ramp = warmup(own, full)
+    full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in rows))
+    needed, ramp = warmup(rows, order, full)
     after, safe = _after(own, spikes, lr, found.lower_line)
     return Advice(
         lr=lr, kind=kind, max_lr=found.max_lr, low=found.low, high=found.high, first_to_break=first,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from edgewise.watch.reading import Reading
+from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.slope import per_unit
 
 # Early: so many steps, or this share of the run if that is more. Fewer readings than this tell nothing.
@@ -12,7 +12,7 @@ _EARLY, _EARLY_SHARE, _FEWEST = 100, 0.1, 3
 _BAND = 0.1
 
 
-def warmup(rows: Sequence[Reading], full: float) -> tuple[int | None, str]:
+def warmup(readings: Sequence[Reading], order: Sequence[Kind], full: float) -> tuple[int | None, str]:
     """The steps of a linear warm-up to the step size `full` that stays below the edge.
 
         T = min{T : (t/T) η_full c_t ≤ 1 for all t ≤ T},    c_t = r_t/η_t
@@ -21,24 +21,30 @@ def warmup(rows: Sequence[Reading], full: float) -> tuple[int | None, str]:
     c_t has not fallen to what the full step size allows, or was not read early.
 
     Args:
-        rows: readable readings of one kind, in order.
+        readings: readable ones, in order.
+        order: of kinds, the best first; the first with enough early readings is taken.
         full: the step size at the end of the warm-up.
 
     Returns:
         The steps, and a sentence.
     """
-    window = max(_EARLY, _EARLY_SHARE * rows[-1].step)
-    early = [row for row in rows if row.step <= window]
-    if len(early) < _FEWEST:
-        count = f"it takes {_FEWEST} readings of the first {window:.0f} steps, and there are {len(early)}"
-        return None, f"How long a warm-up is needed cannot be told: {count}."
+    window = max(_EARLY, _EARLY_SHARE * readings[-1].step)
+    counts = {kind: sum(row.kind == kind and row.step <= window for row in readings) for kind in order}
+    kind = next((kind for kind in order if counts[kind] >= _FEWEST), None)
+    if kind is None:
+        words = (
+            f"it takes {_FEWEST} readings of the first {window:.0f} steps, and there are {max(counts.values())}"
+        )
+        return None, f"How long a warm-up is needed cannot be told: {words}."
+    rows = [row for row in readings if row.kind == kind]
+    early = rows[: counts[kind]]
     ratios = [full * per_unit(row) for row in rows]
     above = [i for i in range(len(early)) if ratios[i] > 1 + _BAND]
     if not above:
-        return 0, f"No warm-up is needed: from step {rows[0].step} on the edge ratio allowed the full {full:.3g}."
+        return 0, f"No warm-up is needed: from step {rows[0].step} on the {kind} allowed the full {full:.3g}."
     settled = next((i for i in range(above[-1] + 1, len(rows)) if ratios[i] <= 1), None)
     steepest = max(range(len(early)), key=lambda i: ratios[i])
-    allowed = f"at step {rows[steepest].step} the curvature allowed only {full / ratios[steepest]:.3g}"
+    allowed = f"at step {rows[steepest].step} the {kind} allowed only {full / ratios[steepest]:.3g}"
     if settled is None:
         return None, (
             f"How long a warm-up to {full:.3g} is needed cannot be told: {allowed}, "
