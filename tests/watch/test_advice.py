@@ -72,9 +72,12 @@ def test_sharpening_is_forecast_to_the_step() -> None:
     found = of(series(lambda step: 100 + step / 2, steps=100))
     assert found.max_lr == pytest.approx(2 / 147.5, rel=1e-9)
     assert found.steps_to_edge == 105
-    assert "reaches its edge in about 105 steps" in str(found)
     # In 100 steps it is 197.5, and 2/λ smaller by 1 − 147.5/197.5.
-    assert "falls, by about 25% in 100 steps" in str(found)
+    assert (
+        "this bound falls, by about 25% in 100 steps: at this rate the present step size reaches its edge "
+        in str(found)
+    )
+    assert "in about 105 steps (105 to 105)" in str(found)
 
 
 def test_what_was_read_long_ago_is_said_to_be_old() -> None:

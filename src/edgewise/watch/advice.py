@@ -196,7 +196,10 @@ def _edge(slope: Slope, lr: float, found: Limits, age: int) -> tuple[int | None,
     # The readings are of `age` steps ago.
     steps = max(1, round(gap / slope.rate) - age)
     earliest, latest = (max(1, math.ceil(gap / rate) - age) for rate in (slope.rate_high, slope.rate_low))
-    return steps, f"At the present rate it reaches its edge in about {steps} steps ({earliest} to {latest})."
+    return steps, (
+        f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps: at this rate "
+        f"the present step size reaches its edge in about {steps} steps ({earliest} to {latest})."
+    )
 
 
 def _first(row: Reading, rows: Sequence[Reading], shares: Mapping[str, float] | None) -> tuple[str, str]:

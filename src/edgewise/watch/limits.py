@@ -73,8 +73,6 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
             doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")
         # In the middle, by ratio, of what is left open.
         best = math.sqrt(low * high) if low > 0 and high < math.inf else best
-    if slope.rising:
-        doubts.append(f"The curvature rises, so this bound falls, by about {slope.per_hundred:.0%} in 100 steps.")
     times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
     sentence = (
         f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
