@@ -230,20 +230,23 @@ def test_a_watch_that_fails_does_not_reach_the_trainer(
 
 
 @pytest.mark.slow
-def test_python_s_own_generator_is_where_it_was() -> None:
-    """In a process without the type checks of the tests, which draw from it themselves."""
-    script = """
+@pytest.mark.parametrize("package", ["lightning.pytorch", "pytorch_lightning"])
+def test_python_s_own_generator_is_where_it_was(package: str) -> None:
+    """In a process without the type checks of the tests, which draw from it themselves; with either package."""
+    script = f"""
+import {package} as lightning
 import random, sys
 sys.path[:0] = ["tests", "tests/watch"]
 import pytest
 import test_adapter_lightning as adapter
 adapter.plenty(pytest.MonkeyPatch())
-import lightning.pytorch, tempfile
+import tempfile
+callback = adapter.watching()
 states = []
-for watched in (False, True):
-    adapter.fit(lightning.pytorch, tempfile.gettempdir(), [adapter.watching()] if watched else [])
+for callbacks in ([], [callback]):
+    adapter.fit(lightning, tempfile.gettempdir(), callbacks)
     states.append(random.getstate())
-print(states[0] == states[1])
+print(states[0] == states[1] and callback.watch.steps == 12)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class TestTensorBoard:
 def _records(data: bytes) -> Iterator[bytes]:
     """What the file of an offline run holds: seven bytes, then a log as LevelDB writes it, in blocks of 32 KiB."""
     at, pieces = 7, b""
-    while at < len(data):
+    while at + 7 <= len(data):
         if at % 2**15 > 2**15 - 7:  # too little room for a record's head
             at += -at % 2**15
             continue
@@ -83,19 +84,25 @@ class TestWeightsAndBiases:
             wandb.run.finish()
 
     def history(self, run: Any) -> list[dict[str, float]]:
-        """The rows of an offline run, as they would be sent."""
+        """The rows of an offline run, as they would be sent; its file is whole some time after `finish`."""
         from wandb.proto import wandb_internal_pb2
 
-        rows = []
-        for data in _records(Path(run.settings.sync_file).read_bytes()):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
-            if record.WhichOneof("record_type") == "history":
-                items = {
-                    item.key or "/".join(item.nested_key): json.loads(item.value_json)
-                    for item in record.history.item
-                }
-                rows.append({key: value for key, value in items.items() if not key.startswith("_")})
+        kinds, rows = [], []
+        for _ in range(300):
+            kinds, rows = [], []
+            for data in _records(Path(run.settings.sync_file).read_bytes()):
+                record = wandb_internal_pb2.Record()
+                record.ParseFromString(data)
+                kinds.append(record.WhichOneof("record_type"))
+                if kinds[-1] == "history":
+                    items = {
+                        i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in record.history.item
+                    }
+                    rows.append({key: value for key, value in items.items() if not key.startswith("_")})
+            if "exit" in kinds:
+                break
+            time.sleep(0.1)
+        assert "exit" in kinds
         return rows
 
     def test_numbers_join_the_rows_of_the_reader(self, wandb: Any) -> None:

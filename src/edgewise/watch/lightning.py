@@ -15,7 +15,7 @@ from edgewise.watch.watch import Sink, Watch
 
 def _callbacks() -> tuple[type, ...]:
     """The Callback of the Lightning in use: the two packages do not take each other's."""
-    loaded = [name for name in ("lightning.pytorch", "pytorch_lightning") if name in sys.modules]
+    loaded = [name for name in ("lightning.pytorch", "pytorch_lightning") if sys.modules.get(name) is not None]
     if not loaded:
         alone = find_spec("lightning") is None and find_spec("pytorch_lightning") is not None
         loaded = ["pytorch_lightning" if alone else "lightning.pytorch"]
