@@ -239,8 +239,8 @@ class GradientCurvature(Instrument):
 class EffectiveSharpness(Instrument):
     """The largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch, followed from one reading to the next.
 
-    The first reading starts from the gradient, which at the edge lies along the sharpest direction, and spends no
-    more than the others: it may see too little, and those that follow see more.
+    The first reading starts from the gradient, which at the edge lies along the sharpest direction, and searches
+    from a random direction beside it: a gradient may be blind to the sharpest one.
 
     Args:
         seed: of the start.
@@ -286,8 +286,8 @@ class EffectiveSharpness(Instrument):
         numbers = generator(self._seed, "start")
         aside = torch.randn(direction.shape[0], 1, generator=numbers, dtype=direction.dtype).to(direction)
         block = torch.linalg.qr(torch.cat([direction[:, None], aside], 1)).Q
-        # Not the zeroth reading, at which the tracker would search from a fresh direction too.
-        return TrackerState(blocks=(block,), reaches=(None,), followed=1, readings=1, seed=self._seed)
+        # At its zeroth reading the tracker searches from a fresh direction too.
+        return TrackerState(blocks=(block,), reaches=(None,), followed=1, readings=0, seed=self._seed)
 
 
 def _along_gradient(point: Point, line: CriticalLine) -> float | None:

@@ -162,6 +162,11 @@ class LiveLoss:
             yield Point(terms, w, DoubleBackward(), separate_gradient=False)
 
     @property
+    def finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(bool(torch.isfinite(p).all()) for p in self._parameters)
+
+    @property
     def differentiable_twice(self) -> bool:
         """Whether all parameters are in full precision."""
         return all(p.dtype in (torch.float32, torch.float64) for p in self._parameters)

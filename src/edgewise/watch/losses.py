@@ -14,7 +14,7 @@ class Losses:
     """A history of bounded size: whenever it is full, every second row of its older half is let go.
 
     Attributes:
-        not_finite: the first step whose loss was not finite; None if there is none.
+        not_finite: the step from which on no loss was finite; None if the last one is.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -29,6 +29,7 @@ class Losses:
             if self.not_finite is None:
                 self.not_finite = step
             return
+        self.not_finite = None  # what overflowed has come back
         self._steps.append(step)
         self._losses.append(loss)
         if len(self._steps) > self._most:

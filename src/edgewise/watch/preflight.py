@@ -26,7 +26,7 @@ def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optim
         )
     optimizer = _unwrapped(optimizer)
     _refuse_closures(optimizer)
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
         raise SettingError(
             f"batch_size={batch_size!r}",
             "it counts the samples that an update averages over",

@@ -116,7 +116,9 @@ class Rota:
     def _try(self, name: str, read: Callable[[], list[Reading]]) -> list[Reading]:
         try:
             readings = read()
-        except Exception as error:
+        except Exception as failure:
+            # Where the weights are not finite every instrument fails in its own way.
+            error = failure if self._live.finite else FloatingPointError("the weights are not finite")
             # A line that is not known stays unknown. Anything else may pass, an overflow as often as it likes.
             if isinstance(error, EdgewiseError):
                 self._failures[name] = _PATIENCE
