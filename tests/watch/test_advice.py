@@ -168,6 +168,7 @@ def test_momentum_leaves_the_critical_sharpness_open() -> None:
     found = of([reading(9, 50.0, kind="critical sharpness")], spikes=[9], momentum=0.9)
     assert (found.low, found.high) == (pytest.approx(2 / 50), pytest.approx(19 * 2 / 50))
     assert "sum over 10 gradients" in str(found)
+    assert "now lies between 0.04 and 0.76, more is not known; in the middle is 0.174, 17.4 times" in str(found)
 
 
 def test_full_batches_with_momentum_are_certain() -> None:

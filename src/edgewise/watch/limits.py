@@ -9,6 +9,8 @@ from edgewise.watch.slope import Slope
 
 # Along one direction the curvature never exceeds the sharpness.
 _ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
+# Bounds that are further apart than this are said before what lies between them.
+_VAGUE = 10.0
 
 
 @final
@@ -74,8 +76,10 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         # In the middle, by ratio, of what is left open.
         best = math.sqrt(low * high) if low > 0 and high < math.inf else best
     times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
-    sentence = (
-        f"The largest stable step size now is about {best:.3g} (between {low:.3g} and {high:.3g}), "
-        f"{times}by {kind} at step {slope.last}."
-    )
+    where = f"{times}by {kind} at step {slope.last}."
+    if high > _VAGUE * low:
+        known = f"lies between {low:.3g} and {high:.3g}, more is not known; in the middle is {best:.3g}, {where}"
+    else:
+        known = f"is about {best:.3g} (between {low:.3g} and {high:.3g}), {where}"
+    sentence = f"The largest stable step size now {known}"
     return Limits(max_lr=best, low=low, high=high, lower_line=lower, sentence=sentence, doubts=tuple(doubts))
