@@ -1,5 +1,6 @@
 """What a watch could not do, said once."""
 
+import sys
 import warnings
 from typing import final
 
@@ -35,4 +36,8 @@ class Complaints:
             return
         self._said |= causes
         said = str(error) if isinstance(error, EdgewiseError) else f"{type(error).__name__}: {first_line(error)}."
-        warnings.warn(f"edgewise.Watch goes on without {what}. {said}", WatchWarning, stacklevel=5)
+        # Up the stack to the reader's own line.
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == "edgewise":
+            level, frame = level + 1, frame.f_back
+        warnings.warn(f"edgewise.Watch goes on without {what}. {said}", WatchWarning, stacklevel=level)

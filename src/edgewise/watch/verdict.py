@@ -113,8 +113,10 @@ def judge(
         bounds = [
             (c * b[0], c * b[1]) for r, c in zip(last, scales, strict=True) if (b := r.ratio_bounds) is not None
         ]
-        low = min(float(np.quantile(ratios, 0.25)), float(np.median([b[0] for b in bounds])))
-        high = max(float(np.quantile(ratios, 0.75)), float(np.median([b[1] for b in bounds])))
+        # Quartiles without interpolation: an update uphill has an infinite ratio.
+        ordered, quarter = sorted(ratios), (len(ratios) - 1) // 4
+        low = min(ordered[quarter], float(np.median([b[0] for b in bounds])))
+        high = max(ordered[-1 - quarter], float(np.median([b[1] for b in bounds])))
         trend, rising = _trend(evidence, lr)
         if rising and trend and ratio < _BELOW and math.isfinite(ratio):
             steps = math.ceil((1.0 - ratio) / trend)
