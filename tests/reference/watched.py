@@ -1,6 +1,7 @@
 """Small trainings with a watch beside them, and a budget that can afford everything."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from edgewise.watch.budget import Budget
 
 
 def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on every watch can afford a reading at every step."""
+    """From now on every watch can afford a reading at every step, by each instrument in turn."""
 
     class Hours:
         now = 0.0
@@ -21,7 +22,7 @@ def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
             return self.now
 
     def rich(share: float) -> Budget:
-        clock = Hours()
+        clock, turns = Hours(), Counter[str]()
         budget = Budget(share, clock)
         begin = budget.begin
 
@@ -29,7 +30,17 @@ def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
             clock.now += 3600.0
             begin()
 
+        def in_turn(wanted: Mapping[str, float]) -> str | None:
+            # Around every tenth step nobody, which is when the norms have their chance.
+            step = round(clock.now / 3600.0) - 1
+            if not wanted or step % 10 in (9, 0):
+                return None
+            name = min(wanted, key=lambda name: turns[name])
+            turns[name] += 1
+            return name
+
         monkeypatch.setattr(budget, "begin", begin_an_hour_later)
+        monkeypatch.setattr(budget, "next", in_turn)
         return budget
 
     monkeypatch.setattr("edgewise.watch.watch.Budget", rich)

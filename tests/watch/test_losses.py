@@ -36,14 +36,17 @@ def test_a_long_history_stays_short_and_keeps_both_ends(most):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_the_first_loss_that_is_not_finite_is_remembered_and_none_is_kept(bad):
+def test_the_step_from_which_on_no_loss_is_finite_is_remembered_and_none_of_them_kept(bad):
     losses = Losses()
     losses.add(0, 1.0)
     assert losses.not_finite is None
     losses.add(1, bad)
     losses.add(2, math.nan)
-    losses.add(3, 0.5)
     assert losses.not_finite == 1
+    losses.add(3, 0.5)
+    assert losses.not_finite is None  # an overflow that was skipped, or a run that was taken back
+    losses.add(4, bad)
+    assert losses.not_finite == 4
     assert losses.step.tolist() == [0, 3]
 
 
