@@ -83,7 +83,7 @@ class Watch:
         self._tensors = list(parameters.values())
         self._replicas = replicas(model)
         self._live = LiveLoss(model, criterion, probe_batch, parameters, autocast=autocast, seed=seed)
-        self._batch_size = batch_size
+        self._batch_size, self._observes_autocast = batch_size, autocast is None
         self._sinks: tuple[Sink, ...] = (to,) if callable(to) else tuple(to)
         self.steps = 0
         self._rows: list[Reading] = []
@@ -236,7 +236,7 @@ class Watch:
         self.close()
         if self._batch_size is None and observer.samples:
             self._batch_size = observer.samples * self._replicas
-        if observer.autocast is not None:
+        if observer.autocast is not None and self._observes_autocast:
             self._live.use_autocast(observer.autocast)
 
     @property
