@@ -28,6 +28,7 @@ class Training:
     probe: Batch
     criterion: Callable[..., Tensor] = field(default_factory=nn.MSELoss)
     hand_over: bool = True
+    affordable: bool = True
     watched: bool = True
     reports: list[SpikeReport] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Training:
             self.reports.append(
                 investigate(recorder, live, self.optimizer, detector.spike, batch=given, gradient_norm=norm, lr=lr)
             )
-        recorder.keep(step, self.losses[-1], lr, True, given, gradient_norm=norm, update_norm=moved)
+        recorder.keep(step, self.losses[-1], lr, self.affordable, given, gradient_norm=norm, update_norm=moved)
 
 
 def regression(samples: int, seed: int) -> Batch:
@@ -384,6 +385,25 @@ def test_weights_that_were_kept_now_and_then(handed: bool, cause: str) -> None:
     assert report.evidence.update_rms is None
     assert report.cause == cause
     assert handed or report.because[0].startswith("the weights of that step were not kept")
+
+
+@pytest.mark.parametrize(("lr", "factor", "cause"), [(0.03, 30.0, "curvature"), (0.03, 1.0, "bad batch")])
+def test_weights_that_were_never_kept(lr: float, factor: float, cause: str) -> None:
+    """Adam's state takes both updates back: the same report as with copies, to single precision."""
+    found = []
+    for affordable in (True, False):
+        spiked = training(torch.optim.Adam, lr, affordable=affordable)
+        if factor == 1.0:
+            corrupt(spiked, lambda x, y: (x, 30 * y), at=60)
+        found.append(first(spiked.run(65, step_size(factor, at=60))))
+    kept, rewound = (report.evidence for report in found)
+    assert [report.cause for report in found] == [cause, cause]
+    assert (kept.rewound, rewound.rewound) == (False, True)
+    assert (rewound.updates_between, rewound.after_spike) == (1, False)
+    assert rewound.probe_old == pytest.approx(kept.probe_old, rel=1e-4)
+    assert rewound.probe_new == pytest.approx(kept.probe_new, rel=1e-4)
+    assert rewound.batch_old == pytest.approx(kept.batch_old, rel=1e-4)
+    assert rewound.edge_ratio_probe == pytest.approx(kept.edge_ratio_probe, rel=0.05)
 
 
 def test_a_loss_that_is_looked_at_late() -> None:

@@ -7,6 +7,7 @@ from edgewise.watch.spikes.investigation import investigate
 from edgewise.watch.spikes.recorder import KeptStep, Recorder
 from edgewise.watch.spikes.remedies import remedies, safe_step_size
 from edgewise.watch.spikes.report import SpikeHistory, SpikeReport
+from edgewise.watch.spikes.rewind import rewind
 from edgewise.watch.spikes.second_moments import SecondMoments, second_moments, staleness
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "cause_of",
     "investigate",
     "remedies",
+    "rewind",
     "safe_step_size",
     "second_moments",
     "staleness",

@@ -44,6 +44,7 @@ class SpikeEvidence:
             weight was kept.
         after_spike: whether the new weights are those after the spike, as those of its step were not kept: then
             what the probe batch tells of them may be a consequence.
+        rewound: whether some of the weights were not kept, but worked back from the optimiser's state.
         non_finite: what is not finite, in the order in which it was looked for: "the batch", then parameters and
             buffers at the new weights, then gradients, by name; those after the step follow as "… after the step".
         overflow: the half-precision type that a parameter, a loss or an activation went beyond.
@@ -78,6 +79,7 @@ class SpikeEvidence:
     beta2: float | None = None
     updates_between: int | None = None
     after_spike: bool = False
+    rewound: bool = False
     non_finite: tuple[str, ...] = ()
     overflow: str | None = None
     skipped: bool | None = None

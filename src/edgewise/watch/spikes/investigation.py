@@ -18,6 +18,7 @@ from edgewise.watch.spikes.finiteness import exceeded, first_layer, is_finite, n
 from edgewise.watch.spikes.recorder import Number, Recorder, number_of
 from edgewise.watch.spikes.remedies import remedies
 from edgewise.watch.spikes.report import SpikeHistory, SpikeReport
+from edgewise.watch.spikes.rewind import rewind
 from edgewise.watch.spikes.second_moments import second_moments, staleness
 
 _T = TypeVar("_T")
@@ -88,6 +89,7 @@ class _Investigation:
         self.late = max(0, kept[-1].step + 1 - spike.step) if kept else 0
         self.unmeasured: list[str] = []
         self.profile: dict[float, float] = {}
+        self.rewound = False
 
     def report(self, lr: float | None, last_edge_ratio: float | None) -> SpikeReport:
         spike, step = self.spike, self.spike.step
@@ -110,6 +112,7 @@ class _Investigation:
             edge_ratio_last=last_edge_ratio,
             updates_between=pair.updates,
             after_spike=pair.after_spike,
+            rewound=self.rewound,
         )
         evidence = self._moments(evidence)
         evidence = self._values(evidence, pair)
@@ -131,13 +134,26 @@ class _Investigation:
     def _pair(self) -> _Pair:
         step = self.spike.step
         new, after = self.recorder.weights(step), False
+        older = self.recorder.weights_before(step)
+        if self.late == 0 and (new is None or older is None or older[0] < step - 1):
+            rewound = self._try("the weights before the last updates", self._rewound) or (None, None)
+            if rewound[0] is not None:
+                self.rewound = True
+                new = rewound[0] if new is None else new
+                older = (step - 1, rewound[1]) if rewound[1] is not None else older
         if new is None:
             new, after = self.live.snapshot(), True
-        older = self.recorder.weights_before(step)
         if older is None:
             self.unmeasured.append("the update before it: the weights before it were not kept")
             return _Pair(None, None if after else new, None, False)
         return _Pair(older[1], new, step - older[0] + (self.late + 1 if after else 0), after)
+
+    def _rewound(self) -> tuple[Weights | None, Weights | None]:
+        parameters, before = self.recorder.parameters, self.recorder.at(self.spike.step - 1)
+        # A loss scaler leaves out the step of gradients that are not finite: there is nothing to take back.
+        if not is_finite([p.grad for p in parameters if p.grad is not None]):
+            return None, None
+        return rewind(self.optimizer, parameters, lr_before=None if before is None else before.lr)
 
     def _gradient_norm_of_spike(self) -> float | None:
         if self.late == 0:

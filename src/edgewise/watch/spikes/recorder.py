@@ -95,6 +95,11 @@ class Recorder:
             self._snapshot(step + 1)
 
     @property
+    def parameters(self) -> Sequence[Tensor]:
+        """What is trained."""
+        return tuple(self._parameters)
+
+    @property
     def kept(self) -> Sequence[KeptStep]:
         """The steps, the oldest first."""
         return tuple(self._kept)
