@@ -14,7 +14,7 @@ LONGEST = 400
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "manager", "handler", "engine", "my", "new", "v2"}
 SPEAKS = ("cli/", "dynamics/progress.py", "__main__.py")
 # Two context managers that put back what they find, and the process that is edgewise's own.
-SWITCH = ("foundation/precision.py", "models/model.py", "cli/")
+SWITCH = ("foundation/precision.py", "models/model.py", "watch/randomness.py", "cli/")
 
 
 def name_of(path: Path) -> str:

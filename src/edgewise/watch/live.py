@@ -7,19 +7,18 @@ model and without a copy of it.
 """
 
 import math
-import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from edgewise.foundation import Parameters, ParameterSpace, SettingError, first_line
 from edgewise.objectives import DoubleBackward, Point, SupervisedTerms, fixed_data
+from edgewise.watch.randomness import draw_alike, randomness_kept
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Weights = list[Tensor]
@@ -158,7 +157,7 @@ class LiveLoss:
             {}, "sum", 1.0, self.samples, {},
         )  # fmt: skip
         with self._untouched(), _plainly(self.device.type):
-            self._seed_everything()
+            draw_alike(self._seed, self.device)
             yield Point(terms, w, DoubleBackward(), separate_gradient=False)
 
     @property
@@ -269,7 +268,7 @@ class LiveLoss:
     def _value(self, inputs: Any, targets: Any) -> float:
         # Under autocast PyTorch keeps casts of the weights, which are no longer theirs.
         torch.clear_autocast_cache()
-        self._seed_everything()
+        draw_alike(self._seed, self.device)
         with self.autocast():
             return float(self._of_outputs(self._outputs(inputs), targets))
 
@@ -292,27 +291,16 @@ class LiveLoss:
             )
         return loss
 
-    def _seed_everything(self) -> None:
-        # Not torch.manual_seed, which seeds every accelerator there is.
-        torch.default_generator.manual_seed(self._seed)
-        random.seed(self._seed)
-        np.random.seed(self._seed % 2**32)  # noqa: NPY002  # a model may draw from it
-        if self.device.type == "cuda":
-            index = self.device.index if self.device.index is not None else torch.cuda.current_device()
-            torch.cuda.default_generators[index].manual_seed(self._seed)
-
     @contextmanager
     def _untouched(self) -> Iterator[None]:
         """Random numbers and buffers inside are whatever they become; outside they are as they were."""
-        python, cpu = random.getstate(), torch.get_rng_state()
-        numbers = np.random.get_state()  # noqa: NPY002  # whatever a model may draw from
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         buffers = [
             (owner, dict(owner._buffers), [(b, b.clone()) for b in owner._buffers.values() if b is not None])
             for owner in self.model.modules()
         ]
         try:
-            yield
+            with randomness_kept(self.device):
+                yield
         finally:
             torch.clear_autocast_cache()
             with torch.no_grad():
@@ -323,11 +311,6 @@ class LiveLoss:
                     # Not those either that a first forward pass makes for itself.
                     owner._buffers.clear()
                     owner._buffers.update(own)
-            random.setstate(python)
-            np.random.set_state(numbers)  # noqa: NPY002
-            torch.set_rng_state(cpu)
-            if cuda is not None:
-                torch.cuda.set_rng_state(cuda, self.device)
 
 
 def bare(model: nn.Module) -> nn.Module:
