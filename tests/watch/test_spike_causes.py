@@ -177,6 +177,23 @@ def test_a_third_of_the_rise_is_too_little_and_too_much() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        # The spike itself may have worsened the probe batch, so that decides nothing; its own batch does.
+        ({}, "unknown"),
+        ({"batch_old": 8.0}, "bad batch"),
+        ({"batch_old": 1.0}, "curvature"),
+        ({"batch_old": 1.0, "edge_ratio_probe": 0.5}, "unknown"),
+        # Not even the spike has worsened it: then nothing before has.
+        ({"probe_new": 1.0}, "bad batch"),
+    ],
+)
+def test_weights_after_the_spike_accuse_nobody(change: dict[str, Any], cause: str) -> None:
+    evidence = replace(IN_WEIGHTS, after_spike=True, updates_between=3)
+    assert cause_of(replace(evidence, **change)).cause == cause
+
+
+@pytest.mark.parametrize(
     ("own", "last", "cause"), [(1.1, None, "curvature"), (0.5, 1.2, "curvature"), (0.5, 0.5, "unknown")]
 )
 def test_a_slow_divergence(own: float, last: float | None, cause: str) -> None:

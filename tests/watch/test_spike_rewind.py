@@ -70,10 +70,11 @@ def test_a_step_size_that_changed_between() -> None:
     assert all(torch.allclose(mine, kept, rtol=0, atol=1e-13) for mine, kept in zip(old, path[-3], strict=True))
 
 
-def test_without_gradients_one_step_at_most() -> None:
+@pytest.mark.parametrize("to_none", [True, False])
+def test_without_gradients_one_step_at_most(to_none: bool) -> None:
     for name, known in (("Adam", True), ("momentum", True), ("SGD", False), ("Nesterov", False)):
         optimizer, _ = trained((TWO_BACK | ONE_BACK)[name], torch.float64)
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=to_none)
         new, old = rewind(optimizer, optimizer.param_groups[0]["params"])
         assert (new is not None, old) == (known, None)
 
@@ -100,6 +101,15 @@ def test_nothing_before_the_first_step() -> None:
     fresh = TWO_BACK["Adam"]([nn.Parameter(torch.ones(2))])
     assert rewind(fresh, fresh.param_groups[0]["params"]) == (None, None)
     assert rewind(fresh, [nn.Parameter(torch.ones(2))]) == (None, None)
+
+
+def test_gradients_that_the_optimiser_did_not_see_take_nothing_back() -> None:
+    """Scaled by 2¹⁶ they would be larger than all that the second moments remember."""
+    optimizer, _ = trained(TWO_BACK["Adam"], torch.float32)
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad *= 2.0**16
+    new, old = rewind(optimizer, optimizer.param_groups[0]["params"])
+    assert new is not None and old is None
 
 
 def test_nothing_is_changed() -> None:

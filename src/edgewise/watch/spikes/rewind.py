@@ -13,6 +13,8 @@ from torch.optim import Optimizer
 
 State = dict[str, Any]
 
+_ROUNDING = 1e-3
+
 
 def rewind(
     optimizer: Optimizer, parameters: Sequence[Tensor], *, lr_before: float | None = None
@@ -42,7 +44,9 @@ def rewind(
     with torch.no_grad():
         for parameter in parameters:
             group, state = groups[id(parameter)], dict(optimizer.state.get(parameter, {}))
-            gradient = None if parameter.grad is None else parameter.grad.double()
+            # All zeros are what zero_grad(set_to_none=False) leaves.
+            given = parameter.grad is not None and bool(parameter.grad.any())
+            gradient = parameter.grad.double() if given and parameter.grad is not None else None
             w = back(parameter.double(), gradient, state, group, float(group["lr"]))
             earlier = None if w is None or gradient is None else _STATE[type(optimizer)](w, gradient, state, group)
             before = None if w is None or earlier is None else back(w, None, earlier, group, scale * group["lr"])
@@ -91,11 +95,14 @@ def _adam_state(w: Tensor, g: Tensor, state: State, group: Mapping[str, Any]) ->
     if beta1 == 0 or beta2 == 0:
         return None
     g = g if _decoupled(group) else g + group["weight_decay"] * w
-    return {
-        "step": int(state["step"]) - 1,
-        "exp_avg": (state["exp_avg"].double() - (1 - beta1) * g) / beta1,
-        "exp_avg_sq": (state["exp_avg_sq"].double() - (1 - beta2) * g**2) / beta2,
-    }
+    v = state["exp_avg_sq"].double()
+    before = (v - (1 - beta2) * g**2) / beta2
+    # Squares below zero, beyond the rounding of the state: the optimiser was given other gradients than these,
+    # as a fused one is that unscales them itself.
+    if bool((before < -_ROUNDING * v).any()):
+        return None
+    m = (state["exp_avg"].double() - (1 - beta1) * g) / beta1
+    return {"step": int(state["step"]) - 1, "exp_avg": m, "exp_avg_sq": before}
 
 
 def _decoupled(group: Mapping[str, Any]) -> bool:
