@@ -1,6 +1,7 @@
 """The watch: over somebody else's training, in words: where it stands, what breaks next, what to do."""
 
 from edgewise.watch.advice import Advice, advise
+from edgewise.watch.budget import Budget
 from edgewise.watch.complaints import WatchWarning
 from edgewise.watch.critical import critical_sharpness
 from edgewise.watch.live import Autocast, LiveLoss, Weights
@@ -15,6 +16,7 @@ __all__ = [
     "KINDS",
     "Advice",
     "Autocast",
+    "Budget",
     "EdgeScheduler",
     "Kind",
     "LiveLoss",

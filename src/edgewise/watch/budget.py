@@ -24,13 +24,17 @@ class Budget:
     Args:
         share: own seconds per second of training.
         clock: in seconds.
+
+    Attributes:
+        training: seconds spent on training.
+        own: seconds spent on watching.
     """
 
     def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self.share = share
         self.training = 0.0
         self.own = 0.0
-        self._clock = clock
+        self.clock = clock
         self._ended: float | None = None
         self._began: float | None = None
         self._usual: float | None = None
@@ -40,7 +44,7 @@ class Budget:
 
     def begin(self) -> None:
         """The training has handed over."""
-        now = self._began = self._clock()
+        now = self._began = self.clock()
         if self._ended is None:
             return
         passed = now - self._ended
@@ -51,13 +55,13 @@ class Budget:
 
     def end(self) -> None:
         """The training goes on."""
-        self._ended = self._clock()
+        self._ended = self.clock()
         self.own = self._used(self._ended)
         self._began = None
 
     def waited(self) -> None:
         """The device has only now finished the training that was queued: so far the time was the training's."""
-        now = self._clock()
+        now = self.clock()
         self.training += now - self._began if self._began is not None else 0.0
         self._began = now
 
@@ -93,7 +97,7 @@ class Budget:
         if not self._spent.keys() & wanted.keys():
             self._wake = cost / _CREDIT
             return name if self.training >= self._wake else None
-        self._wake = (self._used(self._clock()) + cost) / self.share
+        self._wake = (self._used(self.clock()) + cost) / self.share
         return None
 
     @property
@@ -103,7 +107,7 @@ class Budget:
 
     def affords(self, name: str) -> bool:
         """Whether an instrument could be used now without going over."""
-        return self._used(self._clock()) + self._cost.get(name, 0.0) <= self.share * self.training
+        return self._used(self.clock()) + self._cost.get(name, 0.0) <= self.share * self.training
 
     def _used(self, now: float) -> float:
         """Own seconds, those of the call that is going on included."""

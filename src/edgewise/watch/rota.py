@@ -1,6 +1,5 @@
 """Whose turn it is to read: what a watch reads at which step, within its budget."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
@@ -55,9 +54,9 @@ class Rota:
         self._following = False
         self._failures: dict[str, int] = {}
         self._ratio: float | None = None
-        clock = time.perf_counter()
+        clock = budget.clock()
         live.value_at()
-        seconds = time.perf_counter() - clock
+        seconds = budget.clock() - clock
         for name, instrument in self._instruments.items():
             budget.expect(name, instrument.passes * seconds)
 
@@ -82,9 +81,9 @@ class Rota:
             readings += self._try("norms", lambda: self._norms.follow(moment))
         if self._armed is not None:
             (name, instrument), self._armed = self._armed, None
-            clock = time.perf_counter()
+            clock = self._budget.clock()
             own = self._try(name, lambda: instrument.read(moment))
-            self._charge(name, instrument, own, time.perf_counter() - clock)
+            self._charge(name, instrument, own, self._budget.clock() - clock)
             self._following = instrument is self._norms
             readings += own
         self._ratio = next((r.ratio for r in reversed(readings) if r.ratio is not None), self._ratio)

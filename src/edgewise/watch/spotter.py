@@ -1,7 +1,6 @@
 """The losses of a training as they come in: kept, looked at for spikes, and those explained."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, final
@@ -101,12 +100,12 @@ class Spotter:
     def _keep(self, step: int, loss: float, batch: Any) -> None:
         """Keep what a spike would be replayed from; the weights as often as the budget allows."""
         copied = step % self._copy_every == 0
-        clock = time.perf_counter()
+        clock = self._budget.clock()
         norm = self._gradient_norm() if copied else None
         self._recorder.keep(step, loss, self._lr, copied, batch, gradient_norm=norm)
         usual = self._budget.usual
         if copied and usual:
-            seconds = time.perf_counter() - clock
+            seconds = self._budget.clock() - clock
             # One slow copy among many is the machine's.
             self._copy_seconds += 0.2 * (min(seconds, 2 * self._copy_seconds) - self._copy_seconds)
             self._copy_every = max(1, math.ceil(self._copy_seconds / (_COPIES * self._budget.share * usual)))

@@ -51,7 +51,8 @@ class Watch:
         criterion: `criterion(outputs, targets)` → scalar; None for a model that returns its own loss.
         probe_batch: `(inputs, targets)` on which curvature is read, always the same; a dict of keyword arguments
             with no criterion. Larger is more exact, and costs more.
-        budget: the share of the training time that watching may cost, such as 0.03 or `"3%"`.
+        budget: the share of the training time that watching may cost, such as 0.03 or `"3%"`;
+            or a `Budget` with a clock of its own.
         batch_size: samples that an update averages over; None observes the first step.
         autocast: makes the context in which forward passes run, such as
             `lambda: torch.autocast("cuda", torch.bfloat16)`; None observes the first step.
@@ -71,14 +72,14 @@ class Watch:
         optimizer: Optimizer,
         criterion: Callable[..., Tensor] | None,
         probe_batch: Any,
-        budget: float | int | str = 0.03,
+        budget: float | int | str | Budget = 0.03,
         *,
         batch_size: int | None = None,
         autocast: Autocast | None = None,
         to: Sink | Sequence[Sink] = (),
         seed: int = 0,
     ) -> None:
-        share = share_of(budget)
+        self._budget = budget if isinstance(budget, Budget) else Budget(share_of(budget))
         self._optimizer, parameters = inspect_training(model, optimizer, batch_size)
         self._tensors = list(parameters.values())
         self._replicas = replicas(model)
@@ -88,7 +89,6 @@ class Watch:
         self.steps = 0
         self._rows: list[Reading] = []
         self._line: CriticalLine | None = None
-        self._budget = Budget(share)
         self._complaints = Complaints()
         self._rota = Rota(self._live, self._budget, self._complaints, seed)
         self._spotter = Spotter(
