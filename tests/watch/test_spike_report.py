@@ -458,3 +458,39 @@ def test_a_model_that_cannot_be_called_any_more() -> None:
     assert report.cause == "unknown"
     assert "the probe batch under the old weights: RuntimeError: out of memory" in report.evidence.unmeasured
     assert report.evidence.gradient_norm_at == 1.0
+
+
+def test_an_overflow_under_autocast_that_a_loss_scaler_leaves_out() -> None:
+    """A layer's output goes beyond float16, the gradients are not finite, and the scaler takes no step."""
+
+    def autocast() -> torch.autocast:
+        return torch.autocast("cpu", torch.float16)
+
+    model = nn.Sequential(*network(0).children(), Amplifier())
+    optimizer, scaler = (
+        torch.optim.AdamW(model.parameters(), lr=0.01),
+        torch.amp.GradScaler("cpu", init_scale=256.0),
+    )
+    criterion, probe = nn.MSELoss(), regression(256, 10**6)
+    live = LiveLoss(model, criterion, probe, dict(model.named_parameters()), autocast=autocast)
+    recorder, detector = Recorder(model.parameters()), Detector()
+    for step in range(60):
+        inputs, targets = regression(64, step + 1)
+        if step == 50:
+            inputs = 1e5 * inputs
+            model[3].gain = 1e4  # type: ignore[assignment]
+        optimizer.zero_grad()
+        with autocast():
+            loss = criterion(model(inputs), targets)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        if detector.see(step, loss.item()) == "begins":
+            break
+        recorder.keep(step, loss.detach(), 0.01, True, (inputs, targets))
+    assert detector.spike is not None
+    report = investigate(recorder, live, optimizer, detector.spike, batch=(inputs, targets))
+    assert (step, report.cause) == (50, "non-finite values")
+    assert report.evidence.overflow == "float16"
+    assert report.evidence.skipped is True
+    assert report.advice[-1] == "The weights were not touched: training may go on"
