@@ -16,34 +16,35 @@ def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on every watch can afford a reading at every step, by each instrument in turn."""
 
     class Hours:
-        now = 0.0
+        def __init__(self) -> None:
+            self.now = 0.0
+            self.turns = Counter[str]()
 
         def __call__(self) -> float:
             return self.now
 
-    def rich(share: float) -> Budget:
-        clock, turns = Hours(), Counter[str]()
-        budget = Budget(share, clock)
-        begin = budget.begin
+    make, begin = Budget.__init__, Budget.begin
 
-        def begin_an_hour_later() -> None:
-            clock.now += 3600.0
-            begin()
+    def with_hours(self: Any, share: float) -> None:
+        make(self, share, Hours())
 
-        def in_turn(wanted: Mapping[str, float]) -> str | None:
-            # Around every tenth step nobody, which is when the norms have their chance.
-            step = round(clock.now / 3600.0) - 1
-            if not wanted or step % 10 in (9, 0):
-                return None
-            name = min(wanted, key=lambda name: turns[name])
-            turns[name] += 1
-            return name
+    def an_hour_later(self: Any) -> None:
+        self._clock.now += 3600.0
+        begin(self)
 
-        monkeypatch.setattr(budget, "begin", begin_an_hour_later)
-        monkeypatch.setattr(budget, "next", in_turn)
-        return budget
+    def in_turn(self: Any, wanted: Mapping[str, float]) -> str | None:
+        # Around every tenth step nobody, which is when the norms have their chance.
+        step = round(self._clock.now / 3600.0) - 1
+        if not wanted or step % 10 in (9, 0):
+            return None
+        turns = self._clock.turns
+        name = min(wanted, key=lambda name: turns[name])
+        turns[name] += 1
+        return name
 
-    monkeypatch.setattr("edgewise.watch.watch.Budget", rich)
+    monkeypatch.setattr(Budget, "__init__", with_hours)
+    monkeypatch.setattr(Budget, "begin", an_hour_later)
+    monkeypatch.setattr(Budget, "next", in_turn)
 
 
 def digits_like(samples: int = 24, inputs: int = 6, classes: int = 3, dtype: torch.dtype = torch.float32) -> Any:
