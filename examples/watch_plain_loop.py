@@ -14,7 +14,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 criterion = nn.CrossEntropyLoss()
 
 probe_batch = digits.inputs[:256], digits.targets[:256]
-watch = ew.Watch(model, optimizer, criterion, probe_batch, budget="10%", to=CSVFile("watch.csv"))
+watch = ew.Watch(model, optimizer, criterion, probe_batch, budget="30%", to=CSVFile("watch.csv"))
 for _ in range(400):
     rows = torch.randint(len(digits.inputs), (64,))
     inputs, targets = digits.inputs[rows], digits.targets[rows]

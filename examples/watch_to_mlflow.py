@@ -15,7 +15,7 @@ optimizer = torch.optim.RMSprop(model.parameters(), lr=2e-3)
 criterion = nn.CrossEntropyLoss()
 
 run = mlflow.start_run()
-watch = ew.Watch(model, optimizer, criterion, (digits.inputs, digits.targets), budget="10%", to=MLflow(run))
+watch = ew.Watch(model, optimizer, criterion, (digits.inputs, digits.targets), budget="30%", to=MLflow(run))
 for step in range(200):
     loss = criterion(model(digits.inputs), digits.targets)
     optimizer.zero_grad()

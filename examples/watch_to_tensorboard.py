@@ -16,7 +16,7 @@ criterion = nn.CrossEntropyLoss()
 
 writer = SummaryWriter()
 watch = ew.Watch(
-    model, optimizer, criterion, (digits.inputs, digits.targets), budget="10%", to=TensorBoard(writer)
+    model, optimizer, criterion, (digits.inputs, digits.targets), budget="30%", to=TensorBoard(writer)
 )
 for step in range(200):
     loss = criterion(model(digits.inputs), digits.targets)

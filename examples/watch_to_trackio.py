@@ -15,7 +15,7 @@ optimizer = torch.optim.RMSprop(model.parameters(), lr=2e-3)
 criterion = nn.CrossEntropyLoss()
 
 run = trackio.init(project="digits")
-watch = ew.Watch(model, optimizer, criterion, (digits.inputs, digits.targets), budget="10%", to=Trackio(run))
+watch = ew.Watch(model, optimizer, criterion, (digits.inputs, digits.targets), budget="30%", to=Trackio(run))
 for step in range(200):
     loss = criterion(model(digits.inputs), digits.targets)
     optimizer.zero_grad()

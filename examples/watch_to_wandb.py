@@ -16,7 +16,7 @@ criterion = nn.CrossEntropyLoss()
 
 run = wandb.init(project="digits", mode="offline")
 watch = ew.Watch(
-    model, optimizer, criterion, (digits.inputs, digits.targets), budget="10%", to=WeightsAndBiases(run)
+    model, optimizer, criterion, (digits.inputs, digits.targets), budget="30%", to=WeightsAndBiases(run)
 )
 for _ in range(200):
     loss = criterion(model(digits.inputs), digits.targets)

@@ -18,7 +18,7 @@ loader = DataLoader(TensorDataset(digits.inputs, digits.targets), batch_size=32,
 model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
 
 probe_batch = digits.inputs[:256].to(accelerator.device), digits.targets[:256].to(accelerator.device)
-watch = watch_prepared(accelerator, model, optimizer, criterion, probe_batch, budget="10%")
+watch = watch_prepared(accelerator, model, optimizer, criterion, probe_batch, budget="30%")
 for _ in range(10):
     for inputs, targets in loader:
         with accelerator.accumulate(model):

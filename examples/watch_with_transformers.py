@@ -22,5 +22,5 @@ arguments = TrainingArguments(
     report_to="tensorboard",
     use_cpu=True,
 )
-trainer = Trainer(model, arguments, train_dataset=dataset, callbacks=[WatchCallback(budget="10%")])
+trainer = Trainer(model, arguments, train_dataset=dataset, callbacks=[WatchCallback(budget="30%")])
 trainer.train()

@@ -131,6 +131,15 @@ class TestRunStore:
         assert set(run.critical_sharpness_critical_curvature.values.ravel()) == {2.0}
         assert run.verdict().state == "stable"
 
+    def test_the_last_word_of_the_watch_is_shown(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        store(7, {"edgewise/batch_sharpness": 3.0, "edgewise/critical_curvature": 20.0})
+        store.close("Stable at step 7.")
+        run = ew.open_run(store.path)
+        assert str(run.outcomes["watched"]) == "The watch was closed after step 7. Stable at step 7."
+        assert run.critical_curvature.values.tolist() == [[20.0]]
+        assert run.verdict().state == "cannot tell"
+
     def test_nothing_is_claimed_that_was_not_read(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         store(1, {"edgewise/critical_sharpness": 3.0})

@@ -28,7 +28,7 @@ _KNOWN = (
     Series("spike", units="1", long_name="1 at a loss spike"),
 )
 _CRITICAL = "critical_curvature"
-_COMPARED = ("batch_sharpness", "gradient_curvature", "secant_curvature", "critical_sharpness")
+_ALONG_THE_UPDATE = ("secant_curvature", "critical_sharpness")
 
 
 @final
@@ -37,9 +37,9 @@ class RunStore:
 
     It holds what was read and nothing that was not: there is no recipe, so it can be shown and opened but not
     resumed by edgewise, and its manifest says that it was watched. A reading is a series named without the
-    `edgewise/` before it. The series `critical_curvature` is that of the effective sharpness, with which a
-    verdict compares it; what another kind of reading is to be compared with bears its name, as in
-    `batch_sharpness_critical_curvature`.
+    `edgewise/` before it. The series `critical_curvature` is where the optimiser loses stability, with which a
+    verdict compares the effective sharpness; what a reading along the update is to be compared with is another
+    number and bears its name, as in `critical_sharpness_critical_curvature`.
 
     Args:
         root: the store; made if it is missing.
@@ -68,9 +68,9 @@ class RunStore:
         self._writer = RecordWriter.create(root, name, manifest)
         self._declared = {series.name for series in _KNOWN}
         self._writer.declare(*_KNOWN)
-        # In a list, since the finalizer may not hold on to the sink.
-        self._last = [0]
-        self._finish = weakref.finalize(self, _finish, self._writer, self._last)
+        # In lists, since the finalizer may not hold on to the sink.
+        self._last, self._said = [0], list[str]()
+        self._finish = weakref.finalize(self, _finish, self._writer, self._last, self._said)
 
     @property
     def path(self) -> Path:
@@ -80,7 +80,7 @@ class RunStore:
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add the readings of a step."""
         readings = {name.removeprefix("edgewise/"): value for name, value in numbers.items()}
-        kind = next((name for name in readings if name in _COMPARED), None)
+        kind = next((name for name in readings if name in _ALONG_THE_UPDATE), None)
         if kind is not None and _CRITICAL in readings:
             readings[f"{kind}_{_CRITICAL}"] = readings.pop(_CRITICAL)
         fresh = [Series(name) for name in readings if name not in self._declared]
@@ -89,12 +89,19 @@ class RunStore:
         self._writer.append(_PROCESS, step, readings)
         self._last[0] = step
 
-    def close(self) -> None:
-        """Note that the watching ended here, and let go of the run; closing twice does nothing."""
+    def close(self, verdict: object = None) -> None:
+        """Note how the watching ended, and let go of the run; closing twice does nothing.
+
+        Args:
+            verdict: what the watch said last, to be shown with the run.
+        """
+        if verdict is not None:
+            self._said.append(str(verdict))
         self._finish()
 
 
-def _finish(writer: RecordWriter, last: list[int]) -> None:
+def _finish(writer: RecordWriter, last: list[int], said: list[str]) -> None:
     """Also when the process ends, or the sink is forgotten."""
-    writer.event(last[0], _PROCESS, "finished", f"The watch was closed after step {last[0]}.")
+    text = " ".join([f"The watch was closed after step {last[0]}.", *said])
+    writer.event(last[0], _PROCESS, "finished", text)
     writer.close()
