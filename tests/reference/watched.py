@@ -29,15 +29,15 @@ def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
         make(self, share, Hours())
 
     def an_hour_later(self: Any) -> None:
-        self._clock.now += 3600.0
+        self.clock.now += 3600.0
         begin(self)
 
     def in_turn(self: Any, wanted: Mapping[str, float]) -> str | None:
         # Around every tenth step nobody, which is when the norms have their chance.
-        step = round(self._clock.now / 3600.0) - 1
+        step = round(self.clock.now / 3600.0) - 1
         if not wanted or step % 10 in (9, 0):
             return None
-        turns = self._clock.turns
+        turns = self.clock.turns
         name = min(wanted, key=lambda name: turns[name])
         turns[name] += 1
         return name
