@@ -222,6 +222,7 @@ def test_nan_in_a_batch_that_was_not_handed_over() -> None:
     report = first(corrupt(training(torch.optim.SGD, 0.1, hand_over=False), with_nan).run(60))
     assert (report.step, report.cause) == (50, "non-finite values")
     assert any("it came with the batch" in words for words in report.because)
+    assert report.advice[0].startswith("Look at the batch of step 50 and leave it out")
     assert report.evidence.non_finite[0] == "the gradient of 0.weight"
 
 
@@ -467,10 +468,8 @@ def test_an_overflow_under_autocast_that_a_loss_scaler_leaves_out() -> None:
         return torch.autocast("cpu", torch.float16)
 
     model = nn.Sequential(*network(0).children(), Amplifier())
-    optimizer, scaler = (
-        torch.optim.AdamW(model.parameters(), lr=0.01),
-        torch.amp.GradScaler("cpu", init_scale=256.0),
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
     criterion, probe = nn.MSELoss(), regression(256, 10**6)
     live = LiveLoss(model, criterion, probe, dict(model.named_parameters()), autocast=autocast)
     recorder, detector = Recorder(model.parameters()), Detector()
@@ -494,3 +493,40 @@ def test_an_overflow_under_autocast_that_a_loss_scaler_leaves_out() -> None:
     assert report.evidence.overflow == "float16"
     assert report.evidence.skipped is True
     assert report.advice[-1] == "The weights were not touched: training may go on"
+
+
+class Masked(nn.Module):
+    """A buffer and a batch with infinities that mean something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Linear(8, 3)
+        self.register_buffer("mask", torch.tensor([0.0, 0.0, -math.inf]))
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        return self.layers(x) + bias.clamp(min=-1.0) + self.mask.clamp(min=-1.0)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_masks_with_infinities_are_not_accused(broken: bool) -> None:
+    """Only what was finite before can be the cause: neither the mask of the model nor that of every batch."""
+    model, criterion, bias = Masked(), nn.MSELoss(), torch.tensor([-math.inf, 0.0, 0.0])
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    inputs, targets = regression(64, 1)
+    live = LiveLoss(model, criterion, ((inputs, bias), targets), dict(model.named_parameters()))
+    recorder, detector = Recorder(model.parameters()), Detector()
+    for step in range(60):
+        if step == 59:
+            targets = targets + (math.nan if broken else 30.0)
+        optimizer.zero_grad()
+        loss = criterion(model(inputs, bias), targets)
+        loss.backward()
+        optimizer.step()
+        batch = ((inputs, bias), targets)
+        if detector.see(step, loss.item()) == "begins":
+            break
+        recorder.keep(step, loss.detach(), 0.1, True, batch)
+    assert detector.spike is not None and step == 59
+    report = investigate(recorder, live, optimizer, detector.spike, batch=batch)
+    assert report.cause == ("non-finite values" if broken else "bad batch")
+    assert not any("mask" in name for name in report.evidence.non_finite)

@@ -66,9 +66,8 @@ def cause_of(evidence: SpikeEvidence) -> Finding:
     References:
         wortsman2023stable, cohen2022adaptive, critical2026sharpness
     """
-    # What a finite loss leads to, in gradients and after the step, is no cause of it.
-    led = [name for name in evidence.non_finite if not name.startswith(GRADIENT) and not name.endswith(AFTER)]
-    if led or not math.isfinite(evidence.loss_at):
+    # A finite loss has no such cause, whatever it leads to: masks hold infinities on purpose.
+    if not math.isfinite(evidence.loss_at):
         return _non_finite(evidence)
     if evidence.climb is not None:
         return _climbed(evidence)
@@ -187,7 +186,7 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
         because.append(f"the weights that it was computed at were finite; the step made {broken} not finite")
     else:
         because.append("weights and batch are finite as far as they were seen")
-    if before and before[0].startswith(GRADIENT) and math.isfinite(evidence.probe_new or math.nan):
+    if came_with_the_batch(evidence):
         because.append(
             f"the probe batch has a loss of {evidence.probe_new:.4g} at the same weights: it came with the batch"
         )
@@ -207,6 +206,13 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
         state = "finite" if math.isfinite(evidence.batch_old) else "not finite either"
         ruled_out = (f"the loss of this batch under the old weights is {state}",)
     return Finding(cause="non-finite values", because=tuple(because), ruled_out=ruled_out)
+
+
+def came_with_the_batch(evidence: SpikeEvidence) -> bool:
+    """Whether nothing before the gradients is broken, and the same weights have a finite loss on the probe batch."""
+    broken = evidence.non_finite[:1]
+    finite = evidence.probe_new is not None and math.isfinite(evidence.probe_new) and not evidence.after_spike
+    return bool(broken) and broken[0].startswith(GRADIENT) and finite
 
 
 def _overshot(evidence: SpikeEvidence) -> str:

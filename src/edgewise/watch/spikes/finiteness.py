@@ -35,7 +35,8 @@ def non_finite(live: LiveLoss, weights: Weights | None, batch: Any) -> tuple[str
     found = [BATCH] if batch is not None and not is_finite(list(fixed_data.tensors_in(batch))) else []
     if weights is not None:
         found += [name for name, each in zip(live.space.names, weights, strict=True) if not is_finite([each])]
-    found += [f"the buffer {name}" for name, each in live.model.named_buffers() if not is_finite([each])]
+    # Masks are buffers with infinities in them.
+    found += [f"the buffer {name}" for name, each in live.model.named_buffers() if bool(each.isnan().any())]
     named = list(live.model.named_parameters())
     found += [f"{GRADIENT}{name}" for name, p in named if p.grad is not None and not is_finite([p.grad])]
     found += [f"{name}{AFTER}" for name, p in named if name not in found and not is_finite([p])]

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from edgewise.curvature import critical_step
 from edgewise.foundation import first_line
+from edgewise.objectives import fixed_data
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.spikes.causes import BATCH, GRADIENT, cause_of
 from edgewise.watch.spikes.detector import Spike
@@ -244,6 +245,9 @@ class _Investigation:
     def _finiteness(self, evidence: SpikeEvidence, pair: _Pair) -> SpikeEvidence:
         weights = None if pair.after_spike else pair.new
         names = self._try("what is not finite", lambda: non_finite(self.live, weights, self.batch)) or ()
+        last = self.recorder.batch(self.spike.step - 1)
+        if names[:1] == (BATCH,) and last is not None and not is_finite(list(fixed_data.tensors_in(last))):
+            names = names[1:]  # so had the one before it: a mask
         skipped = None
         if weights is not None:
             kept = self._try("whether the step was taken", lambda: _same(weights, self.live.snapshot()))

@@ -2,7 +2,7 @@
 
 import math
 
-from edgewise.watch.spikes.causes import BATCH, Cause
+from edgewise.watch.spikes.causes import BATCH, Cause, came_with_the_batch
 from edgewise.watch.spikes.evidence import SpikeEvidence
 
 # What is left of the largest stable step size to be used: training moves on, and takes the edge with it.
@@ -67,7 +67,7 @@ def _at_norm(evidence: SpikeEvidence) -> str:
 
 
 def _finite_again(evidence: SpikeEvidence) -> tuple[str, ...]:
-    if evidence.non_finite[:1] == (BATCH,):
+    if evidence.non_finite[:1] == (BATCH,) or came_with_the_batch(evidence):
         first = f"Look at the batch of step {evidence.step} and leave it out; check the data with torch.isfinite"
     elif evidence.overflow == "float16":
         first = "Train in bfloat16, or keep the parameters in float32 under autocast with a GradScaler"
