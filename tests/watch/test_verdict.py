@@ -246,7 +246,7 @@ def test_a_small_step_size_is_below_the_edge(digits, monkeypatch):
 @pytest.mark.slow
 def test_a_good_step_size_is_at_the_edge(digits, monkeypatch):
     plenty(monkeypatch)
-    found, losses = run(digits, 0.3, 400)
+    found, losses = run(digits, 0.12, 250)
     assert found.phase == "at the edge"
     assert losses[-1] < losses[0] / 3
     assert not np.all(np.diff(losses) < 0)
