@@ -14,7 +14,19 @@ import torch
 
 from benchmarks.table import Table, Target
 
-NAMES = ("hvp", "tracking", "run", "memory", "store", "flows", "leaderboard", "central", "verdicts", "maps")
+NAMES = (
+    "hvp",
+    "tracking",
+    "run",
+    "memory",
+    "store",
+    "flows",
+    "leaderboard",
+    "central",
+    "verdicts",
+    "maps",
+    "watch",
+)
 FOLDER = Path(__file__).parent
 RESULTS, README = FOLDER / "results.json", FOLDER / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
