@@ -25,8 +25,8 @@ _NORMAL = 1.349
 # Eight robust scales: normal noise does not get there in the life of a run.
 _SCALES = 8.0
 # Batches whose losses have heavy tails go far beyond eight scales now and then: a spike also has to be twice
-# as high as the highest of the recent past. Of 40 000 losses with Laplace noise in their logarithms one or two are
-# taken for a spike then, with Student's t of 5 degrees of freedom 7, of 3 degrees 35.
+# as high as the highest of the recent past. Of 40 000 losses with Laplace noise in their logarithms one at most is
+# taken for a spike then, with Student's t of 5 degrees of freedom 6, of 3 degrees 34.
 _BEYOND = 2.0
 # No loss is steadier than this share of itself, however smooth: eight of them, 16 %, is the least that is a spike.
 _STEADY = 0.02
