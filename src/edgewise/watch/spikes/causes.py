@@ -209,7 +209,7 @@ def _non_finite(evidence: SpikeEvidence) -> Finding:
 
 
 def came_with_the_batch(evidence: SpikeEvidence) -> bool:
-    """Whether nothing before the gradients is broken, and the probe batch has a finite loss at the same weights."""
+    """Whether gradients are the first that broke, and the probe batch has a finite loss at the same weights."""
     broken = evidence.non_finite[:1]
     finite = evidence.probe_new is not None and math.isfinite(evidence.probe_new) and not evidence.after_spike
     return bool(broken) and broken[0].startswith(GRADIENT) and finite
