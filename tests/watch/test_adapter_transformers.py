@@ -256,25 +256,41 @@ def test_a_watch_that_fails_does_not_reach_the_trainer(monkeypatch: pytest.Monke
     assert trainer.state.global_step == STEPS
 
 
-@pytest.mark.slow
-def test_python_s_own_generator_is_where_it_was() -> None:
-    """In a process without the type checks of the tests, which draw from it themselves."""
-    script = """
-import random, sys
+def unchecked(statements: str) -> None:
+    """Run in a process without the type checks of the tests; the last thing printed is whether all is well."""
+    script = f"""
+import os, random, sys, tempfile
 sys.path[:0] = ["tests", "tests/watch"]
 import pytest
 import test_adapter_transformers as adapter
 adapter.plenty(pytest.MonkeyPatch())
-import os, tempfile
 os.chdir(tempfile.mkdtemp())
+{statements}
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "True"
+
+
+@pytest.mark.slow
+def test_python_s_own_generator_is_where_it_was() -> None:
+    """The type checks draw from it themselves."""
+    unchecked("""
 states = []
 for watched in (False, True):
     adapter.train([adapter.watching()] if watched else [])
     states.append(random.getstate())
 print(states[0] == states[1])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "True"
+""")
+
+
+@pytest.mark.slow
+def test_a_compiled_model_is_watched_too() -> None:
+    """The type checks do not go through torch.compile."""
+    unchecked("""
+callback = adapter.watching()
+compiled = {"torch_compile": True, "torch_compile_backend": "aot_eager"}
+left = [adapter.everything(adapter.train(callbacks, **compiled)) for callbacks in ([], [callback])]
+print(adapter.same(*left) and callback.watch.steps == adapter.STEPS and len(callback.watch.readings) > 2)
+""")
