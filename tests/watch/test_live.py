@@ -281,11 +281,33 @@ def test_inputs_in_a_tuple_or_a_dict():
     x, y = digits_like()
     model, scale = Pair(), torch.tensor(2.0)
     by_place = live_of(model, ((x, scale), y))
-    by_name = live_of(model, ({"x": x, "scale": scale}, y))
+    by_name = live_of(model, ({"scale": scale, "x": x}, y))
     assert by_place.present == by_name.present == CRITERION(2 * model.inner(x), y).item()
     assert by_place.samples == by_name.samples == 24  # a number is no sample
     with by_name.point(torch.arange(5)) as point:
         assert float(point.value) == pytest.approx(CRITERION(2 * model.inner(x[:5]), y[:5]).item(), rel=1e-6)
+
+
+def test_targets_with_the_tokens_of_all_samples_in_one_row():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = mlp(dtype=torch.float64)
+
+        def forward(self, x):
+            return self.inner(x).flatten(0, 1)  # (samples × tokens, classes)
+
+    x = torch.randn(5, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = torch.arange(20) % 3
+    model = Tokens()
+    live = live_of(model, (x, y))
+    assert live.samples == 5
+    some = torch.tensor([3, 0])
+    for indices, part in ((None, (x, y)), (some, (x[some], y.view(5, 4)[some].reshape(-1)))):
+        gradient, H = dense_hessian(model, CRITERION, part)
+        with live.point(indices) as point:
+            torch.testing.assert_close(point.gradient, gradient, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(point.hvp(gradient), H @ gradient, rtol=1e-9, atol=1e-12)
 
 
 def test_parameters_that_get_new_memory_are_looked_up_anew():

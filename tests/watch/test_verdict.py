@@ -249,7 +249,6 @@ def test_a_good_step_size_is_at_the_edge(digits, monkeypatch):
     found, losses = run(digits, 0.12, 250)
     assert found.phase == "at the edge"
     assert losses[-1] < losses[0] / 3
-    assert not np.all(np.diff(losses) < 0)
 
 
 @pytest.mark.filterwarnings("ignore:.*not finite:edgewise.watch.WatchWarning")

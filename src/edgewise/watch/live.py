@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -140,20 +141,14 @@ class LiveLoss:
                 "in half precision they are mostly rounding",
                 "Keep the parameters in float32 and train under autocast; critical sharpness works with both",
             )
-        inputs, targets = self.inputs, self.targets
-        if indices is not None:
-            samples = self.samples
-
-            def take(t: Tensor) -> Tensor:
-                return t[indices] if t.ndim and t.shape[0] == samples else t
-
-            inputs, targets = fixed_data.map_tensors(take, inputs), fixed_data.map_tensors(take, targets)
+        whole = _OneBatch(self.inputs, self.targets, self.samples)
+        data = whole if indices is None else whole.batch(indices)
         space = self.part(kept)
         w = torch.cat(
             [self._parameters[i].reshape(-1) for i in (range(len(self._parameters)) if kept is None else kept)]
         )
         terms = SupervisedTerms(
-            uncompiled(self.model), self._of_outputs, fixed_data.fixed_data((inputs, targets), None), space,
+            uncompiled(self.model), self._of_outputs, data, space,
             {}, "sum", 1.0, self.samples, {},
         )  # fmt: skip
         with self._untouched(), _plainly(self.device.type):
@@ -311,6 +306,32 @@ class LiveLoss:
                     # Not those either that a first forward pass makes for itself.
                     owner._buffers.clear()
                     owner._buffers.update(own)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _OneBatch(fixed_data.FixedData):
+    """A batch in one piece, whose tensors need not agree in their first axis: a mask, a number of tokens."""
+
+    inputs: Any
+    targets: Any
+    samples: int
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        yield self.inputs, self.targets
+
+    def batch(self, indices: Tensor) -> "_OneBatch":
+        def rows(t: Tensor) -> Tensor:
+            return t[indices] if t.ndim and t.shape[0] == self.samples else t
+
+        def rows_of_targets(t: Tensor) -> Tensor:
+            # Tokens in one row, those of a sample next to each other.
+            if t.ndim and t.shape[0] > self.samples and t.shape[0] % self.samples == 0:
+                return t.unflatten(0, (self.samples, -1))[indices].flatten(0, 1)
+            return rows(t)
+
+        inputs = fixed_data.map_tensors(rows, self.inputs)
+        return _OneBatch(inputs, fixed_data.map_tensors(rows_of_targets, self.targets), len(indices))
 
 
 def bare(model: nn.Module) -> nn.Module:
