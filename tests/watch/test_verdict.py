@@ -149,10 +149,25 @@ def test_old_readings_give_way_to_fresh_ones_of_another_kind():
     assert (found.rests_on, found.phase) == ("critical sharpness", "at the edge")
 
 
-def test_the_last_reading_is_better_than_none():
-    found = judge(Readings(rows([0.5] * 5, start=10)), falling(), 1000, LR, small_batches=False)
-    assert found.phase == "stable"
+def test_an_old_reading_says_no_more_than_that_the_step_size_was_raised_past_it():
+    table = Readings(rows([0.5] * 5, start=10))
+    found = judge(table, falling(), 1000, LR, small_batches=False)
+    assert found.phase == "cannot tell"
+    assert "the last reading is of step 14" in str(found)
     assert [row.step for row in found.evidence] == [14]
+    assert judge(table, falling(), 1000, 3 * LR, small_batches=False).phase == "beyond the edge"
+
+
+def test_updates_that_overshoot_on_other_samples_are_no_evidence_while_the_loss_rests():
+    table = Readings(rows([2.0] * 5, kind="critical sharpness", start=90))
+    found = judge(table, falling(), 100, LR, small_batches=True)
+    assert found.phase == "cannot tell"
+    assert "watch.step(loss, batch)" in str(found)
+    assert judge(table, falling(), 100, LR, small_batches=False).phase == "beyond the edge"
+    rising = Losses()
+    for step in range(100):
+        rising.add(step, 1.0 + step / 50)
+    assert judge(table, rising, 100, LR, small_batches=True).phase == "beyond the edge"
 
 
 def test_readings_at_another_step_size_are_seen_at_the_present_one():

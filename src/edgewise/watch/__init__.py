@@ -6,6 +6,7 @@ from edgewise.watch.complaints import WatchWarning
 from edgewise.watch.critical import critical_sharpness
 from edgewise.watch.live import Autocast, LiveLoss, Weights
 from edgewise.watch.losses import Losses
+from edgewise.watch.offline import CheckpointReadings, OfflineAdvice, advise_offline
 from edgewise.watch.reading import KINDS, Kind, Reading, Readings
 from edgewise.watch.spikes import SpikeReport
 from edgewise.watch.steering import EdgeScheduler
@@ -17,10 +18,12 @@ __all__ = [
     "Advice",
     "Autocast",
     "Budget",
+    "CheckpointReadings",
     "EdgeScheduler",
     "Kind",
     "LiveLoss",
     "Losses",
+    "OfflineAdvice",
     "Phase",
     "Reading",
     "Readings",
@@ -31,6 +34,7 @@ __all__ = [
     "WatchWarning",
     "Weights",
     "advise",
+    "advise_offline",
     "critical_sharpness",
     "judge",
 ]

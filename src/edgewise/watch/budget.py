@@ -1,5 +1,6 @@
 """What a watch may cost: its own seconds against those of the training, and whose turn it is."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import final
@@ -117,6 +118,32 @@ class Budget:
     def kept(self) -> float:
         """The share of the training time that watching took so far."""
         return self.own / self.training if self.training > 0 else 0.0
+
+
+@final
+class Cadence:
+    """Something small that is done as often as a part of the budget allows, at every step if it can.
+
+    Args:
+        budget: of the watch.
+        part: the share of it that this may take.
+    """
+
+    def __init__(self, budget: Budget, part: float) -> None:
+        self._budget, self._part = budget, part
+        self._every, self._seconds = 1, 1e-4
+
+    def due(self, step: int) -> bool:
+        """Whether it is to be done at this step."""
+        return step % self._every == 0
+
+    def took(self, seconds: float) -> None:
+        """Say what it took this time."""
+        # One slow time among many is the machine's.
+        self._seconds += 0.2 * (min(seconds, 2 * self._seconds) - self._seconds)
+        usual = self._budget.usual
+        if usual:
+            self._every = max(1, math.ceil(self._seconds / (self._part * self._budget.share * usual)))
 
 
 def share_of(budget: object) -> float:

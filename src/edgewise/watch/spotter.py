@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, final
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from edgewise.watch.budget import Budget
+from edgewise.watch.budget import Budget, Cadence
 from edgewise.watch.live import LiveLoss
 from edgewise.watch.losses import Losses
 from edgewise.watch.spikes import Detector, Recorder, SpikeReport, investigate
@@ -17,6 +16,8 @@ from edgewise.watch.spikes import Detector, Recorder, SpikeReport, investigate
 _TOGETHER = 10
 # Copies of the weights, in which a spike is replayed, may take this share of the budget.
 _COPIES = 1 / 5
+# The norms of gradients, which tell second moments that have fallen behind, may take this one.
+_NORMS = 1 / 10
 
 
 @final
@@ -52,7 +53,7 @@ class Spotter:
         self._detector = Detector()
         self._recorder = Recorder(parameters)
         self._pending: list[tuple[int, float | Tensor]] = []
-        self._copy_every, self._copy_seconds = 1, 1e-4
+        self._copies, self._norms = Cadence(budget, _COPIES), Cadence(budget, _NORMS)
 
     def see(self, step: int, loss: Any, batch: Any) -> None:
         """Take in the loss of a step, after its update.
@@ -94,21 +95,24 @@ class Spotter:
     def _close(self) -> None:
         """Write into the report how the spike ended."""
         spike = self._detector.spike
-        if spike is not None and self.spikes and self.spikes[-1].step == spike.step:
-            self.spikes[-1] = replace(self.spikes[-1], peak=spike.peak, over=spike.over, recovered=spike.recovered)
+        if spike is None or spike.over is None or not self.spikes:
+            return
+        if self.spikes[-1].step == spike.step:
+            self.spikes[-1] = self.spikes[-1].ended(spike.over, spike.peak, bool(spike.recovered))
 
     def _keep(self, step: int, loss: float, batch: Any) -> None:
         """Keep what a spike would be replayed from; the weights as often as the budget allows."""
-        copied = step % self._copy_every == 0
-        clock = self._budget.clock()
-        norm = self._gradient_norm() if copied else None
+        clock = self._budget.clock
+        norm = None
+        if self._norms.due(step):
+            began = clock()
+            norm = self._gradient_norm()
+            self._norms.took(clock() - began)
+        copied = self._copies.due(step)
+        began = clock()
         self._recorder.keep(step, loss, self._lr, copied, batch, gradient_norm=norm)
-        usual = self._budget.usual
-        if copied and usual:
-            seconds = self._budget.clock() - clock
-            # One slow copy among many is the machine's.
-            self._copy_seconds += 0.2 * (min(seconds, 2 * self._copy_seconds) - self._copy_seconds)
-            self._copy_every = max(1, math.ceil(self._copy_seconds / (_COPIES * self._budget.share * usual)))
+        if copied:
+            self._copies.took(clock() - began)
 
     def _gradient_norm(self) -> Tensor | None:
         gradients = [p.grad for p in self._parameters if p.grad is not None]

@@ -36,6 +36,8 @@ _CONFIDENCE = 0.9
 _FAR = 10
 # The loss of a run that blows up has lost more than it had gained.
 _BLOWN = 2.0
+# The medians of noisy losses differ by less than this.
+_RISEN = 1.1
 
 
 @final
@@ -127,7 +129,10 @@ def judge(
     elif ratio is None or high is None or low is None or (low < _BELOW and high > _ABOVE):
         phase = "cannot tell"
     elif ratio > _ABOVE:
-        phase = "beyond the edge"
+        noise = small_batches and evidence[-1].kind == "critical sharpness" and not _rising(losses)
+        phase = "cannot tell" if noise else "beyond the edge"
+    elif _stale(evidence, step):
+        phase = "cannot tell"
     elif ratio >= _BELOW:
         phase = "at the edge"
     else:
@@ -165,6 +170,24 @@ def _trend(evidence: Sequence[Reading], lr: float) -> tuple[float | None, bool]:
     steps, ratios = np.array(rows, np.float64).T
     slope, _, lower, _ = theilslopes(ratios, steps, alpha=_CONFIDENCE)
     return float(slope), bool(lower > 0)
+
+
+def _stale(evidence: Sequence[Reading], step: int) -> bool:
+    """Whether the evidence says where the run was, not where it is."""
+    return evidence[-1].step < (1.0 - _FRESH) * step
+
+
+def _rising(losses: Losses) -> bool:
+    """Whether the loss goes up of late.
+
+    Noise alone makes updates overshoot on other samples than their own: where it has brought the loss to rest,
+    they raise it as often as they lower it, far below the edge.
+    """
+    tenth = max(len(losses) // 10, _NOW)
+    if len(losses) < 2 * tenth:
+        return False
+    loss = losses.loss
+    return float(np.median(loss[-tenth:])) > _RISEN * float(np.median(loss[-2 * tenth : -tenth]))
 
 
 def _blown(losses: Losses) -> bool:
@@ -215,6 +238,17 @@ def _where(verdict: Verdict) -> str:
         case _:
             if verdict.edge_ratio is None:
                 return f"Cannot tell at step {verdict.step}: no curvature could be read yet within the budget."
+            if _stale(verdict.evidence, verdict.step):
+                return (
+                    f"Cannot tell at step {verdict.step}: the last reading is of step "
+                    f"{verdict.evidence[-1].step}. A larger budget reads more often."
+                )
+            if verdict.edge_ratio > _ABOVE and verdict.low is not None and verdict.low >= _BELOW:
+                return (
+                    f"Cannot tell at step {verdict.step}: updates overshoot on the samples that they are read on, "
+                    "as they do past the edge, but also where small batches have brought the loss to rest. "
+                    "Hand the batch over: watch.step(loss, batch)."
+                )
             return (
                 f"Cannot tell at step {verdict.step}: the readings reach from {verdict.low:.2f} to "
                 f"{verdict.high:.2f} of the critical curvature."

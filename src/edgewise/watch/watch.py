@@ -154,6 +154,7 @@ class Watch:
             SettingError: if the step size is zero, which no reading can be compared with.
         """
         self._spotter.settle()
+        group = self._optimizer.param_groups[0]
         return advise(
             self.readings,
             self.losses,
@@ -162,6 +163,7 @@ class Watch:
             small_batches=self._small_batches,
             momentum=momentum_of(self._optimizer),
             shares=self._rota.shares,
+            full_lr=float(group.get("initial_lr", group["lr"])) or None,
         )
 
     def state_dict(self) -> dict[str, JSON]:
@@ -275,7 +277,9 @@ class Watch:
             self._rows[:half] = self._rows[:half:2]
         for reading in readings:
             numbers = {f"edgewise/{reading.kind.replace(' ', '_')}": reading.value}
-            if reading.ratio is not None and math.isfinite(reading.ratio):
+            # Two successive gradients of small batches differ mostly because their samples do.
+            told = reading.kind != "secant curvature"
+            if told and reading.ratio is not None and math.isfinite(reading.ratio):
                 numbers["edgewise/edge_ratio"] = reading.ratio
             if reading.critical is not None:
                 numbers["edgewise/critical_curvature"] = reading.critical
