@@ -170,6 +170,14 @@ def test_updates_that_overshoot_on_other_samples_are_no_evidence_while_the_loss_
     assert judge(table, rising, 100, LR, small_batches=True).phase == "beyond the edge"
 
 
+def test_with_momentum_batch_sharpness_is_compared_with_the_middle_of_its_two_lines():
+    table = Readings(rows([0.23] * 5, kind="batch sharpness", start=90))
+    found = judge(table, falling(), 100, LR, small_batches=True, momentum=0.9)
+    assert found.edge_ratio == pytest.approx(0.23 * 19**0.5)
+    assert found.phase == "at the edge"
+    assert judge(table, falling(), 100, LR, small_batches=True).phase == "stable"
+
+
 def test_readings_at_another_step_size_are_seen_at_the_present_one():
     assert verdict([0.6] * 5, lr=0.1).edge_ratio == pytest.approx(0.6)
     found = verdict([0.6] * 5, lr=0.2)  # doubled since

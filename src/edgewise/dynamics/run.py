@@ -141,6 +141,12 @@ class Run:
                 "Type run.resume(), or wait for its first row",
             )
         one = dataset.sel(process=process).dropna("step", subset=["critical_curvature"])
+        if one.sizes["step"] == 0:
+            raise RecordError(
+                f"the verdict of {self.path}",
+                "no critical curvature of its method was read",
+                "Read more of it; what a watch said of its training is in the events of the run",
+            )
         one = one.where(one["critical_curvature"] > 0)  # zero where the gradient is, for methods that divide by it
         absent = np.full(one.sizes["step"], np.nan)
 

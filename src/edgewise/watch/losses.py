@@ -41,6 +41,11 @@ class Losses:
         return len(self._steps)
 
     @property
+    def last(self) -> float:
+        """The latest one that is finite."""
+        return self._losses[-1]
+
+    @property
     def step(self) -> NDArray[np.int64]:
         """The update before which each loss was taken."""
         return np.array(self._steps, np.int64)

@@ -91,6 +91,7 @@ def judge(
     lr: float,
     *,
     small_batches: bool,
+    momentum: float = 0.0,
     optimizer: str = "the optimiser",
 ) -> Verdict:
     """The verdict on a run.
@@ -102,16 +103,23 @@ def judge(
         lr: the present step size of the first param group. Critical curvatures go with 1/η, so a reading that was
             taken at another one is seen at this one.
         small_batches: whether an update averages over fewer samples than the probe batch has.
+        momentum: β, or Adam's β₁. With it batch sharpness settles between 2(1−β)/η, where noise decides, and
+            2(1+β)/η; it is compared with the middle of these, by ratio.
         optimizer: the optimiser and its line, for the sentences.
+
+    References:
+        andreyev2026momentum
     """
     evidence = _evidence(readings, step, _SMALL if small_batches else _FULL)
     ratio = low = high = trend = None
     crossing = None
     if evidence:
         last = evidence[-_NOW:]
-        ratios = [ratio_at(r, lr) for r in last]
+        noisy = evidence[-1].kind == "batch sharpness"
+        line = math.sqrt((1.0 - momentum) / (1.0 + momentum)) if noisy else 1.0
+        ratios = [ratio_at(r, lr) / line for r in last]
         ratio = float(np.median(ratios))
-        scales = [lr / r.lr for r in last]
+        scales = [lr / r.lr / line for r in last]
         bounds = [
             (c * b[0], c * b[1]) for r, c in zip(last, scales, strict=True) if (b := r.ratio_bounds) is not None
         ]
@@ -119,7 +127,7 @@ def judge(
         ordered, quarter = sorted(ratios), (len(ratios) - 1) // 4
         low = min(ordered[quarter], float(np.median([b[0] for b in bounds])))
         high = max(ordered[-1 - quarter], float(np.median([b[1] for b in bounds])))
-        trend, rising = _trend(evidence, lr)
+        trend, rising = _trend(evidence, lr / line)
         if rising and trend and ratio < _BELOW and math.isfinite(ratio):
             steps = math.ceil((1.0 - ratio) / trend)
             crossing = steps if steps <= _FAR * max(step, 1) else None

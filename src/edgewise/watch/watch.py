@@ -144,6 +144,7 @@ class Watch:
             self.steps,
             self._lr,
             small_batches=self._small_batches,
+            momentum=momentum_of(self._optimizer),
             optimizer=self._optimizer_in_words(),
         )
 
@@ -277,6 +278,10 @@ class Watch:
             self._rows[:half] = self._rows[:half:2]
         for reading in readings:
             numbers = {f"edgewise/{reading.kind.replace(' ', '_')}": reading.value}
+            if reading.kind == "effective sharpness":
+                numbers["edgewise/effective_sharpness_bound"] = reading.high - reading.value
+            if len(self._spotter.losses):
+                numbers["edgewise/loss"] = self._spotter.losses.last
             # Two successive gradients of small batches differ mostly because their samples do.
             told = reading.kind != "secant curvature"
             if told and reading.ratio is not None and math.isfinite(reading.ratio):
