@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewise.cli.complaints import INTERRUPTED
-from edgewise.foundation import NounError
+from edgewise.foundation import NounError, RecordError
 from edgewise.methods import GradientDescent, HeavyBall, Method, Schedule
 
 if TYPE_CHECKING:
@@ -99,9 +99,16 @@ def verdicts(run: "Run") -> list[tuple[str, str]]:
     if not processes:
         return [("verdict", "Cannot tell: nothing has been read yet.")]
     prefixes = [f"{process}: " if len(processes) > 1 else "" for process in processes]
-    return [
-        ("verdict", f"{prefix}{run.verdict(process)}") for prefix, process in zip(prefixes, processes, strict=True)
-    ]
+    named = zip(prefixes, processes, strict=True)
+    return [("verdict", f"{prefix}{_verdict(run, process)}") for prefix, process in named]
+
+
+def _verdict(run: "Run", process: str) -> str:
+    """The verdict on a process, or why there is none."""
+    try:
+        return str(run.verdict(process))
+    except RecordError as error:
+        return f"Cannot tell: {error.why}."
 
 
 def draw(run: "Run", path: Path) -> Path:

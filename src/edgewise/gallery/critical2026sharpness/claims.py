@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
-from edgewise.claims import AtMost, Claim, Measure, Runs, Within
+from edgewise.claims import AtLeast, AtMost, Claim, Measure, Runs, Within, only
 from edgewise.foundation import EvidenceError
 from edgewise.gallery.critical2026sharpness.directional import RTOL
+from edgewise.gallery.critical2026sharpness.watched import ABOVE, BELOW, LOW, PHASES, PRESENT
 
 _KEY = "critical2026sharpness"
 _DEFINITION = f"{_KEY}, definition of critical sharpness"
@@ -112,4 +114,99 @@ DIRECTIONAL = (
         counter=Claim("at the edge it is much smaller as well", _EDGE, _ratio(_at_edge, "sharpness"), AtMost(0.5)),
     ),
     Claim("it settles at 2/η", _EDGE, _edge_ratio, Within(0.1, of=1.0)),
+)
+
+
+_ADVICE = f"{_KEY}, put to use by the watch"
+_SEEDS = 3
+# A mean of five losses in a row that is three deviations of single losses above the level at the advice is no
+# noise: that would be 6.7 deviations of its own.
+_LAST, _END, _MEAN_OF, _SPIKE = 50, 20, 5, 3.0
+
+
+def _spikes(branch: str) -> Measure:
+    """1 if the loss of a branch spikes or is not finite, 0 otherwise."""
+
+    def measure(runs: Runs) -> float:
+        level, noise = _at_advice(only(runs))
+        loss = only(runs)["loss"].sel(branch=branch).values
+        if not np.isfinite(loss).all():
+            return 1.0
+        highest = np.convolve(loss, np.ones(_MEAN_OF) / _MEAN_OF, "valid").max()
+        return float(highest > level + _SPIKE * noise)
+
+    return measure
+
+
+def _gain(branch: str) -> Measure:
+    """How far the mean loss of the last steps of a branch is below that at the advice, in deviations."""
+
+    def measure(runs: Runs) -> float:
+        level, noise = _at_advice(only(runs))
+        return float((level - only(runs)["loss"].sel(branch=branch).values[-_END:].mean()) / noise)
+
+    return measure
+
+
+def _at_advice(run: xr.Dataset) -> tuple[float, float]:
+    """The end of a straight line through the last losses before the advice, and their deviation from it.
+
+    About their mean they would deviate by their fall as well, and a spike could hide in that.
+    """
+    if not np.isfinite(run["advised"]):
+        raise EvidenceError(
+            "the advice", "the watch could not tell how large the step size may be", "Train longer"
+        )
+    step, loss = run["step"].values[-_LAST:], run["loss_before"].values[-_LAST:]
+    line = np.polynomial.Polynomial.fit(step, loss, 1)
+    return float(line(step[-1])), float(np.std(loss - line(step), ddof=2))
+
+
+def _phase(branch: str, *phases: str) -> Measure:
+    """1 if the verdict at the end of a branch is one of these, 0 otherwise."""
+    return lambda runs: float(PHASES[int(only(runs)["phase"].sel(branch=branch))] in phases)
+
+
+WATCH = (
+    Claim(
+        "at 0.7 times the advised step size the loss has no spike", _ADVICE, _spikes(BELOW), AtMost(0.0), _SEEDS
+    ),
+    Claim(
+        "there the training goes on: the loss ends no higher than it was, but for noise",
+        _ADVICE,
+        _gain(BELOW),
+        AtLeast(-1.0),
+        _SEEDS,
+    ),
+    Claim(
+        "at twice the advised step size it spikes or diverges",
+        _ADVICE,
+        _spikes(ABOVE),
+        AtLeast(1.0),
+        _SEEDS,
+        counter=Claim(
+            "it does so at the present step size as well", _ADVICE, _spikes(PRESENT), AtLeast(1.0), _SEEDS
+        ),
+    ),
+    Claim(
+        "a low step size is said to be stable",
+        _ADVICE,
+        _phase(LOW, "stable", "sharpening"),
+        AtLeast(1.0),
+        _SEEDS,
+    ),
+    Claim(
+        "a good one is not said to be beyond the edge",
+        _ADVICE,
+        _phase(PRESENT, "stable", "sharpening", "at the edge", "cannot tell"),
+        AtLeast(1.0),
+        _SEEDS,
+    ),
+    Claim(
+        "one that is too high is said to be beyond the edge",
+        _ADVICE,
+        _phase(ABOVE, "beyond the edge"),
+        AtLeast(1.0),
+        _SEEDS,
+    ),
 )

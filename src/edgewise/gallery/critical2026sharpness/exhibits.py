@@ -3,6 +3,9 @@
 from edgewise.gallery.critical2026sharpness import claims, figure, recipe
 from edgewise.reproduction import Exhibit, Reproduction
 
+# Single precision, at step sizes past the edge: rounding grows with every step.
+_SINGLE = 0.1
+
 REPRODUCTION = Reproduction(
     key="critical2026sharpness",
     title="A Scalable Measure of Loss Landscape Curvature for Analyzing the Training Dynamics of LLMs",
@@ -15,6 +18,22 @@ REPRODUCTION = Reproduction(
             recipe=recipe.directional,
             claims=claims.DIRECTIONAL,
             figure=figure.directional,
+        ),
+        Exhibit(
+            name="watch_gpt",
+            title="The advised largest step size, tried: a transformer under AdamW",
+            recipe=recipe.watch_gpt,
+            claims=claims.WATCH,
+            figure=figure.watched,
+            golden_rtol=_SINGLE,
+        ),
+        Exhibit(
+            name="watch_cnn",
+            title="The advised largest step size, tried: a convolutional network under SGD with momentum",
+            recipe=recipe.watch_cnn,
+            claims=claims.WATCH,
+            figure=figure.watched,
+            golden_rtol=_SINGLE,
         ),
     ),
 )
