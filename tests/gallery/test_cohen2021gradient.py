@@ -210,6 +210,9 @@ def test_orders_of_batches_are_judged_for_each_step_size() -> None:
 def test_what_is_kept_of_growth() -> None:
     runs = {str(i): _run({"sharpness": np.array([1.0, high])}) for i, high in enumerate((5.0, 3.0, 2.0))}
     assert sharpening.excess_kept(runs) == pytest.approx(1 / 4)
+    still = {"narrowest": _run({"sharpness": np.array([1.0, 1.0])}), **runs}
+    with pytest.raises(EvidenceError, match="no share of it can be kept"):
+        sharpening.excess_kept(still)
     assert sharpening.peak(runs["0"], None) == 1
 
 

@@ -23,6 +23,7 @@ from edgewise.claims import (
     ratio,
     readings,
 )
+from edgewise.foundation import EvidenceError
 
 Reals = NDArray[np.float64]
 
@@ -103,6 +104,12 @@ def clearest_rise(runs: Runs) -> float:
 def excess_kept(runs: Runs) -> float:
     """Growth − 1 of the last run ÷ that of the first: how much of the sharpening the widest network still has."""
     growths = [GROWTH({name: run}) - 1 for name, run in runs.items()]
+    if growths[0] == 0.0:
+        raise EvidenceError(
+            "the sharpening of the narrowest network",
+            "there is none, so no share of it can be kept",
+            "Take a wider range of widths, or let the networks train for longer",
+        )
     return growths[-1] / growths[0]
 
 
