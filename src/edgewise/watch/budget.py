@@ -131,19 +131,20 @@ class Cadence:
 
     def __init__(self, budget: Budget, part: float) -> None:
         self._budget, self._part = budget, part
-        self._every, self._seconds = 1, 1e-4
+        self._next = 0
+        self._seconds: float | None = None
 
     def due(self, step: int) -> bool:
         """Whether it is to be done at this step."""
-        return step % self._every == 0
+        return step >= self._next
 
-    def took(self, seconds: float) -> None:
-        """Say what it took this time."""
+    def took(self, step: int, seconds: float) -> None:
+        """Say that it was done at this step, and what it took."""
         # One slow time among many is the machine's.
-        self._seconds += 0.2 * (min(seconds, 2 * self._seconds) - self._seconds)
+        before = seconds if self._seconds is None else self._seconds
+        self._seconds = before + 0.2 * (min(seconds, 2 * before) - before)
         usual = self._budget.usual
-        if usual:
-            self._every = max(1, math.ceil(self._seconds / (self._part * self._budget.share * usual)))
+        self._next = step + (math.ceil(self._seconds / (self._part * self._budget.share * usual)) if usual else 1)
 
 
 def share_of(budget: object) -> float:

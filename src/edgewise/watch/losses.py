@@ -45,6 +45,10 @@ class Losses:
         """The latest one that is finite."""
         return self._losses[-1]
 
+    def highest(self, count: int) -> float:
+        """The highest of the last ones; minus infinity if there is none."""
+        return max(self._losses[-count:], default=-math.inf)
+
     @property
     def step(self) -> NDArray[np.int64]:
         """The update before which each loss was taken."""

@@ -1,6 +1,7 @@
 """The losses of a training as they come in: kept, looked at for spikes, and those explained."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -12,8 +13,8 @@ from edgewise.watch.live import LiveLoss
 from edgewise.watch.losses import Losses
 from edgewise.watch.spikes import Detector, Recorder, SpikeReport, investigate
 
-# On an accelerator, losses are looked at so many at a time: to look is to wait for the device.
-_TOGETHER = 10
+# Losses are looked at so many at a time, at most; a loss that is higher than as many as these before it at once.
+_TOGETHER, _RECENT = 10, 64
 # Copies of the weights, in which a spike is replayed, may take this share of the budget.
 _COPIES = 1 / 5
 # The norms of gradients, which tell second moments that have fallen behind, may take this one.
@@ -52,11 +53,18 @@ class Spotter:
         self._last_ratio, self._told = last_ratio, told
         self._detector = Detector()
         self._recorder = Recorder(parameters)
-        self._pending: list[tuple[int, float | Tensor]] = []
+        self._pending: list[tuple[int, float | Tensor, float]] = []
+        # A batch may be large: only the last two are held, as by the recorder.
+        self._batches: deque[tuple[int, Any]] = deque(maxlen=2)
+        self._highest = -math.inf
         self._copies, self._norms = Cadence(budget, _COPIES), Cadence(budget, _NORMS)
 
     def see(self, step: int, loss: Any, batch: Any) -> None:
         """Take in the loss of a step, after its update.
+
+        Between the steps of a training the interpreter has left the caches, so that what is done at every
+        step costs ten times what a loop over it would: losses are looked at several at a time, but for one
+        that is higher than any of late.
 
         Args:
             step: t.
@@ -64,23 +72,29 @@ class Spotter:
             batch: if it was handed over.
         """
         loss = loss.detach() if isinstance(loss, Tensor) else float(loss)
-        self._pending.append((step, loss))
+        self._pending.append((step, loss, self._lr))
+        if batch is not None:
+            self._batches.append((step, batch))
+        # To look at a number on an accelerator is to wait for it.
         here = not isinstance(loss, Tensor) or loss.device.type == "cpu"
-        if here or len(self._pending) >= _TOGETHER:
-            self.settle(step, batch)
-        self._keep(step, float(loss) if here else math.nan, batch)
+        due = here and (self._norms.due(step) or self._copies.due(step) or not loss <= self._highest)
+        if due or len(self._pending) >= _TOGETHER:
+            self.settle(step)
 
-    def settle(self, step: int | None = None, batch: Any = None) -> None:
-        """Look at the losses that are waiting; the batch is that of the step."""
+    def settle(self, step: int | None = None) -> None:
+        """Look at the losses that are waiting; the step is the one that has just been taken, if one has."""
         pending, self._pending = self._pending, []
-        for at, loss in pending:
-            value = float(loss)
+        batches = dict(self._batches)
+        for at, loss, lr in pending:
+            value, batch = float(loss), batches.get(at)
             self.losses.add(at, value)
             event = self._detector.see(at, value)
             if event == "begins":
                 self._explain(batch if at == step else None)
             elif event == "over":
                 self._close()
+            self._keep(at, value, lr, batch, now=at == step)
+        self._highest = self.losses.highest(_RECENT)
 
     def _explain(self, batch: Any) -> None:
         spike = self._detector.spike
@@ -100,19 +114,18 @@ class Spotter:
         if self.spikes[-1].step == spike.step:
             self.spikes[-1] = self.spikes[-1].ended(spike.over, spike.peak, bool(spike.recovered))
 
-    def _keep(self, step: int, loss: float, batch: Any) -> None:
-        """Keep what a spike would be replayed from; the weights as often as the budget allows."""
-        clock = self._budget.clock
-        norm = None
-        if self._norms.due(step):
+    def _keep(self, step: int, loss: float, lr: float, batch: Any, *, now: bool) -> None:
+        """Keep what a spike would be replayed from; gradients and weights as often as the budget allows."""
+        clock, norm = self._budget.clock, None
+        if now and self._norms.due(step):
             began = clock()
             norm = self._gradient_norm()
-            self._norms.took(clock() - began)
-        copied = self._copies.due(step)
+            self._norms.took(step, clock() - began)
+        copied = now and self._copies.due(step)
         began = clock()
-        self._recorder.keep(step, loss, self._lr, copied, batch, gradient_norm=norm)
+        self._recorder.keep(step, loss, lr, copied, batch, gradient_norm=norm)
         if copied:
-            self._copies.took(clock() - began)
+            self._copies.took(step, clock() - began)
 
     def _gradient_norm(self) -> Tensor | None:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
