@@ -130,6 +130,17 @@ def test_the_best_kind_that_is_still_read_counts() -> None:
     assert scheduler.get_last_lr() == [pytest.approx(1 / 100)]
 
 
+def test_one_reading_allows_no_more_than_twice_its_step_size() -> None:
+    _, optimizer = quadratic(1e-4)
+    watch = Known(optimizer, every=1000)
+    scheduler = EdgeScheduler(optimizer, watch, patience=1000)
+    for _ in range(50):
+        optimizer.step()
+        watch.step(CURVATURE)
+        scheduler.step()
+    assert scheduler.get_last_lr() == [pytest.approx(2e-4)]
+
+
 def test_kinds_that_say_nothing_of_an_edge_are_passed_over() -> None:
     _, optimizer = quadratic(0.01)
     watch = Known(optimizer)

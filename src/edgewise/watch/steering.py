@@ -15,6 +15,9 @@ from edgewise.watch.slope import per_unit, readable
 # The best first. Batch sharpness is read only where batches are smaller than the probe batch, and then it counts.
 _ORDER: tuple[Kind, ...] = ("batch sharpness", "effective sharpness", "critical sharpness", "gradient curvature")
 
+# Curvature rises once the step size does: a reading says nothing of step sizes more than so many times as large.
+_REACH = 2.0
+
 
 @runtime_checkable
 class Watched(Protocol):
@@ -36,8 +39,8 @@ class EdgeScheduler(LRScheduler):
         η' = min(max(target/c, shrink η), growth η),    c = r/η
 
     for the edge ratio r of the latest reading of the best kind, taken at the step size η of the first param group;
-    c is smoothed in its logarithm. The step sizes of all groups keep their proportions. Without a reading that is
-    recent enough the step size is held.
+    c is smoothed in its logarithm, and η' is at most twice the step size that it was read at (or `growth` times).
+    The step sizes of all groups keep their proportions. Without a reading that is recent enough they are held.
 
     With `start` it is a warm-up as fast as stability allows: it begins at that share of the optimiser's step sizes
     and does not exceed them.
@@ -95,8 +98,8 @@ class EdgeScheduler(LRScheduler):
         self._smoothing, self._patience = float(smoothing), patience
         self._bounds = float(min_lr), ceiling
         self._scale = 1.0 if start is None else float(start)
-        # By kind: the logarithm of c, smoothed, and the step of the last reading.
-        self._read: dict[str, tuple[float, int]] = {}
+        # By kind: the logarithm of c, smoothed, and the step and step size of the last reading.
+        self._read: dict[str, tuple[float, int, float]] = {}
         self._begun = False
         super().__init__(optimizer, last_epoch)
         self._begun = True
@@ -116,13 +119,14 @@ class EdgeScheduler(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on as the scheduler that `state_dict` was taken from; JSON may have been on the way."""
-        read = {kind: (float(value), int(step)) for kind, (value, step) in state_dict["_read"].items()}
+        rows = state_dict["_read"].items()
+        read = {kind: (float(value), int(step), float(lr)) for kind, (value, step, lr) in rows}
         super().load_state_dict({**state_dict, "_read": read, "_bounds": tuple(state_dict["_bounds"])})
 
     def _look(self) -> None:
         """Take in what was read since."""
         # In order but for secant curvatures, which come one step late.
-        newest = max((step for _, step in self._read.values()), default=0)
+        newest = max((step for _, step, _ in self._read.values()), default=0)
         fresh = list(takewhile(lambda row: row.step >= newest - 1, reversed(self._watch.readings)))
         for row in reversed(fresh):
             before = self._read.get(row.kind)
@@ -131,7 +135,7 @@ class EdgeScheduler(LRScheduler):
             read = math.log(per_unit(row))
             if before is not None:
                 read += self._smoothing * (before[0] - read)
-            self._read[row.kind] = (read, row.step)
+            self._read[row.kind] = (read, row.step, row.lr)
 
     def _move(self) -> None:
         """Towards the target, by the best kind that was read of late."""
@@ -140,7 +144,8 @@ class EdgeScheduler(LRScheduler):
         if kind is None:
             return
         base = float(self.base_lrs[0])
-        wanted = self._target / math.exp(self._read[kind][0])
+        read, _, at = self._read[kind]
+        wanted = min(self._target / math.exp(read), max(_REACH, self._growth) * at)
         present = self._scale * base
         low, high = self._bounds
         limited = min(max(wanted, self._shrink * present), self._growth * present)
