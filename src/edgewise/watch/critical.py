@@ -50,7 +50,7 @@ def critical_sharpness(
         >>> layer = nn.Linear(1, 1, bias=False)
         >>> data = torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1)
         >>> found = critical_sharpness(layer, nn.MSELoss(), data, -layer.weight.sign())
-        >>> weight = float(layer.weight.abs())
+        >>> weight = layer.weight.abs().item()
         >>> abs(found.sharpness * weight - 1.0) < 0.01  # the loss comes back on the other side, at 2|w|
         True
 

@@ -71,13 +71,13 @@ class Spotter:
             loss: of w_t on the batch.
             batch: if it was handed over.
         """
-        loss = loss.detach() if isinstance(loss, Tensor) else float(loss)
-        self._pending.append((step, loss, self._lr))
+        # To look at a number on an accelerator is to wait for it.
+        far = isinstance(loss, Tensor) and loss.device.type != "cpu"
+        value = loss.detach() if far else float(loss.item() if isinstance(loss, Tensor) else loss)
+        self._pending.append((step, value, self._lr))
         if batch is not None:
             self._batches.append((step, batch))
-        # To look at a number on an accelerator is to wait for it.
-        here = not isinstance(loss, Tensor) or loss.device.type == "cpu"
-        due = here and (self._norms.due(step) or self._copies.due(step) or not loss <= self._highest)
+        due = not far and (self._norms.due(step) or self._copies.due(step) or not value <= self._highest)
         if due or len(self._pending) >= _TOGETHER:
             self.settle(step)
 
