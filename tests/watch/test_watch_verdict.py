@@ -129,7 +129,7 @@ def test_norms_and_secants_are_no_evidence():
 
 
 FULL = ["effective sharpness", "critical sharpness", "gradient curvature"]
-SMALL = ["batch sharpness", "critical sharpness", "effective sharpness", "gradient curvature"]
+SMALL = ["batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness"]
 
 
 @pytest.mark.parametrize(("small", "order"), [(False, FULL), (True, SMALL)])
@@ -164,6 +164,7 @@ def test_updates_that_overshoot_on_other_samples_are_no_evidence_while_the_loss_
     assert found.phase == "cannot tell"
     assert "watch.step(loss, batch)" in str(found)
     assert judge(table, falling(), 100, LR, small_batches=False).phase == "beyond the edge"
+    assert judge(table, falling(), 100, LR, small_batches=True, own_batches=True).phase == "beyond the edge"
     rising = Losses()
     for step in range(100):
         rising.add(step, 1.0 + step / 50)

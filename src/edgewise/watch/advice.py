@@ -16,17 +16,10 @@ from torch.optim import Optimizer
 from edgewise.foundation import ParameterSpace, SettingError, Vector
 from edgewise.watch.limits import Limits, limits
 from edgewise.watch.losses import Losses
-from edgewise.watch.reading import Kind, Reading
+from edgewise.watch.reading import Kind, Reading, by_worth
 from edgewise.watch.slope import Slope, per_unit, readable, slope_of
 from edgewise.watch.warmup import warmup
 
-# The kinds that an edge can be read of, the best first. Full sharpness stays below its line where batches are
-# small, so there it comes last; a curvature along one direction never exceeds the sharpness. The secant curvature
-# is not among them: successive gradients differ by their samples as much as by curvature.
-_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature")
-_BATCHES: tuple[Kind, ...] = (
-    "batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness",
-)  # fmt: skip
 # A kind that has not been read for this share of the run, and for so many steps, says nothing of now.
 _STALE, _PATIENCE = 0.2, 50
 # Between these shares of the largest step size a run hovers at its edge, as in a verdict.
@@ -119,7 +112,7 @@ def advise(
     """
     _check(lr, momentum)
     lr, beta = float(lr), float(momentum)
-    order = _BATCHES if small_batches else _FULL
+    order = by_worth(small_batches=small_batches)
     rows = [row for row in readings if row.kind in order and readable(row)]
     kind = _best(rows, order)
     bad = losses.not_finite

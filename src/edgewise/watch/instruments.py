@@ -73,10 +73,6 @@ class Instrument(ABC):
     def read(self, moment: Moment) -> list[Reading]:
         """What it reads; nothing where there is nothing to read, such as an update of length zero."""
 
-    def follow(self, moment: Moment) -> list[Reading]:
-        """What it reads one update later, if it was waiting for that."""
-        return []
-
 
 @final
 class Norms(Instrument):

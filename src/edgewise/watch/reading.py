@@ -34,6 +34,18 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]  # a Literal lists its values
 
 
+def by_worth(*, small_batches: bool) -> tuple[Kind, ...]:
+    """The kinds that an edge can be read of, the best first.
+
+    Where batches are small full sharpness stays below its line, so there it comes last; a curvature along one
+    direction never exceeds the sharpness. The secant curvature is not among them: successive gradients differ by
+    their samples as much as by curvature.
+    """
+    if small_batches:
+        return ("batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness")
+    return ("effective sharpness", "critical sharpness", "gradient curvature")
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
-from scipy.stats import theilslopes
 
 from edgewise.watch.losses import Losses
-from edgewise.watch.reading import Kind, Reading, Readings
+from edgewise.watch.reading import Kind, Reading, Readings, by_worth
+from edgewise.watch.slope import readable, slope_of
 
 Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "cannot tell"]
 """Where a run stands.
@@ -21,17 +21,12 @@ Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "canno
     cannot tell        too few readings, or readings too uncertain
 """
 
-# What a verdict rests on, best first. Full sharpness stays below the edge where batches are small, and
-# the curvature along one gradient below the sharpness.
-_FULL: tuple[Kind, ...] = ("effective sharpness", "critical sharpness", "gradient curvature")
-_SMALL: tuple[Kind, ...] = ("batch sharpness", "critical sharpness", "effective sharpness", "gradient curvature")
 # Between these the iterate hovers about the edge: Cohen et al. see 0.95 to 1.05 of 2/η, and readings have bounds.
 _BELOW, _ABOVE = 0.9, 1.25
 # Readings older than this share of the run say where it was.
 _FRESH = 1 / 3
 # The present ratio is a median over so many readings; its trend needs so many.
 _NOW, _TREND = 5, 5
-_CONFIDENCE = 0.9
 # A crossing this many times further off than the run has lasted is no forecast.
 _FAR = 10
 # The loss of a run that blows up has lost more than it had gained.
@@ -51,7 +46,8 @@ class Verdict:
         edge_ratio: curvature ÷ critical curvature, the median of the evidence; 1 is the edge. None if unknown.
         low: what the edge ratio is at least, by the evidence's own bounds and spread.
         high: what it is at most.
-        trend: its change per update, by the Theil–Sen slope; None if that is not known.
+        trend: its change per update, by the Theil–Sen slope; 0 where it does not clearly rise or fall, None if
+            that is not known.
         steps_to_edge: updates until it reaches one at that rate; only for a run that is sharpening.
         rests_on: the kind of reading that decided.
         evidence: the readings that it rests on.
@@ -91,6 +87,7 @@ def judge(
     lr: float,
     *,
     small_batches: bool,
+    own_batches: bool = False,
     momentum: float = 0.0,
     optimizer: str = "the optimiser",
 ) -> Verdict:
@@ -103,6 +100,7 @@ def judge(
         lr: the present step size of the first param group. Critical curvatures go with 1/η, so a reading that was
             taken at another one is seen at this one.
         small_batches: whether an update averages over fewer samples than the probe batch has.
+        own_batches: whether curvature along an update was read on the update's own batch, not on the probe batch.
         momentum: β, or Adam's β₁. With it batch sharpness settles between 2(1−β)/η, where noise decides, and
             2(1+β)/η; it is compared with the middle of these, by ratio.
         optimizer: the optimiser and its line, for the sentences.
@@ -110,7 +108,7 @@ def judge(
     References:
         andreyev2026momentum
     """
-    evidence = _evidence(readings, step, _SMALL if small_batches else _FULL)
+    evidence = _evidence(readings, step, by_worth(small_batches=small_batches))
     ratio = low = high = trend = None
     crossing = None
     if evidence:
@@ -127,18 +125,21 @@ def judge(
         ordered, quarter = sorted(ratios), (len(ratios) - 1) // 4
         low = min(ordered[quarter], float(np.median([b[0] for b in bounds])))
         high = max(ordered[-1 - quarter], float(np.median([b[1] for b in bounds])))
-        trend, rising = _trend(evidence, lr / line)
-        if rising and trend and ratio < _BELOW and math.isfinite(ratio):
-            steps = math.ceil((1.0 - ratio) / trend)
-            crossing = steps if steps <= _FAR * max(step, 1) else None
+        rows = [row for row in evidence if readable(row)]
+        if len(rows) >= _TREND:
+            slope = slope_of(rows)
+            trend = slope.rate * lr / line
+            if slope.rising and trend > 0 and ratio < _BELOW:
+                steps = math.ceil((1.0 - ratio) / trend)
+                crossing = steps if steps <= _FAR * max(step, 1) else None
     phase: Phase
     if losses.not_finite is not None or _blown(losses):
         phase = "beyond the edge"
     elif ratio is None or high is None or low is None or (low < _BELOW and high > _ABOVE):
         phase = "cannot tell"
     elif ratio > _ABOVE:
-        noise = small_batches and evidence[-1].kind == "critical sharpness" and not _rising(losses)
-        phase = "cannot tell" if noise else "beyond the edge"
+        foreign = small_batches and not own_batches and evidence[-1].kind == "critical sharpness"
+        phase = "cannot tell" if foreign and not _rising(losses) else "beyond the edge"
     elif _stale(evidence, step):
         phase = "cannot tell"
     elif ratio >= _BELOW:
@@ -168,16 +169,6 @@ def _evidence(readings: Readings, step: int, order: Sequence[Kind]) -> list[Read
 def ratio_at(reading: Reading, lr: float) -> float:
     """The edge ratio of a reading, as it would be at another step size."""
     return math.nan if reading.ratio is None else reading.ratio * lr / reading.lr
-
-
-def _trend(evidence: Sequence[Reading], lr: float) -> tuple[float | None, bool]:
-    """The slope of the edge ratio, and whether it is surely above zero."""
-    rows = [(r.step, ratio) for r in evidence if math.isfinite(ratio := ratio_at(r, lr))]
-    if len(rows) < _TREND:
-        return None, False
-    steps, ratios = np.array(rows, np.float64).T
-    slope, _, lower, _ = theilslopes(ratios, steps, alpha=_CONFIDENCE)
-    return float(slope), bool(lower > 0)
 
 
 def _stale(evidence: Sequence[Reading], step: int) -> bool:

@@ -87,6 +87,7 @@ class Watch:
         self._batch_size, self._observes_autocast = batch_size, autocast is None
         self._sinks: tuple[Sink, ...] = (to,) if callable(to) else tuple(to)
         self.steps = 0
+        self._own_batches = False
         self._rows: list[Reading] = []
         self._line: CriticalLine | None = None
         self._complaints = Complaints()
@@ -144,16 +145,13 @@ class Watch:
             self.steps,
             self._lr,
             small_batches=self._small_batches,
+            own_batches=self._own_batches,
             momentum=momentum_of(self._optimizer),
             optimizer=self._optimizer_in_words(),
         )
 
     def advise(self) -> Advice:
-        """How large the step size may be now, what breaks first, and how long to warm up.
-
-        Raises:
-            SettingError: if the step size is zero, which no reading can be compared with.
-        """
+        """How large the step size may be now, what breaks first, and how long to warm up."""
         self._spotter.settle()
         group = self._optimizer.param_groups[0]
         return advise(
@@ -224,6 +222,7 @@ class Watch:
 
     def _step(self, loss: Any, batch: Any) -> None:
         step, self.steps = self.steps, self.steps + 1
+        self._own_batches = batch is not None
         if self._observer is not None:
             self._learn(self._observer)
         try:
