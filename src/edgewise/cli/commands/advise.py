@@ -1,5 +1,6 @@
 """`edgewise advise`: what to do with the step size of a script that is watched, or of a folder of checkpoints."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -184,6 +185,10 @@ def _table(found: "OfflineAdvice", folder: Path) -> "Table":
             bounds = None if reading is None else reading.ratio_bounds
             if reading is None or bounds is None or reading.ratio is None:
                 cells.append("–")
+            elif reading.ratio == 0.0:  # the loss never came back as far as was looked
+                cells.append(f"< {bounds[1]:.2g}")
+            elif math.isinf(reading.ratio):  # it rose from the first step that was tried
+                cells.append(f"> {bounds[0]:.2g}")
             else:
                 cells.append(plus_minus(reading.ratio, max(bounds[1] - reading.ratio, reading.ratio - bounds[0])))
         name = str(row.path.relative_to(folder))
