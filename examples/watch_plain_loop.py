@@ -15,7 +15,7 @@ criterion = nn.CrossEntropyLoss()
 
 probe_batch = digits.inputs[:256], digits.targets[:256]
 watch = ew.Watch(model, optimizer, criterion, probe_batch, budget="30%", to=CSVFile("watch.csv"))
-for _ in range(400):
+for _ in range(2000):
     rows = torch.randint(len(digits.inputs), (64,))
     inputs, targets = digits.inputs[rows], digits.targets[rows]
     loss = criterion(model(inputs), targets)

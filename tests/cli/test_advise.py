@@ -1,5 +1,6 @@
 """`edgewise advise`, over scripts and over folders of checkpoints."""
 
+import math
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import torch
 from torch import nn
 
 from conftest import Typed
-from edgewise.watch import Watch
+from edgewise.cli.commands.advise import _table
+from edgewise.watch import CheckpointReadings, Losses, OfflineAdvice, Reading, Watch
+from edgewise.watch import advise as judged
 
 TRAINING = """
     import sys
@@ -271,3 +274,17 @@ def test_what_cannot_be_is_refused(given: tuple[Any, ...], sentence: str, typed:
     answer = typed("advise", *given)
     assert answer.code == 2
     assert sentence in answer.err
+
+
+def test_a_critical_sharpness_beyond_what_was_looked_at_is_shown_as_a_bound(tmp_path: Path) -> None:
+    def at(step: int, value: float, low: float, high: float) -> CheckpointReadings:
+        row = Reading(
+            step=step, kind="critical sharpness", value=value, low=low, high=high, critical=10.0, lr=0.2, passes=7.0,
+            seconds=0.1,
+        )  # fmt: skip
+        return CheckpointReadings(path=tmp_path / f"{step}.pt", step=step, loss=1.0, lr=0.2, readings=(row,))
+
+    rows = (at(1, 0.0, 0.0, 0.01), at(2, math.inf, 5e4, math.inf), at(3, 5.0, 4.5, 5.5))
+    found = OfflineAdvice(checkpoints=rows, refused=(), advice=judged([], Losses(), [], 0.2))
+    cells = list(_table(found, tmp_path).columns[-1].cells)
+    assert cells == ["< 0.001", "> 5e+03", "0.50 ± 0.05"]
