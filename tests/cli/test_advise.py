@@ -279,8 +279,8 @@ def test_what_cannot_be_is_refused(given: tuple[Any, ...], sentence: str, typed:
 def test_a_critical_sharpness_beyond_what_was_looked_at_is_shown_as_a_bound(tmp_path: Path) -> None:
     def at(step: int, value: float, low: float, high: float) -> CheckpointReadings:
         row = Reading(
-            step=step, kind="critical sharpness", value=value, low=low, high=high, critical=10.0, lr=0.2, passes=7.0,
-            seconds=0.1,
+            step=step, kind="critical sharpness", value=value, low=low, high=high, critical=10.0, lr=0.2,
+            passes=7.0, seconds=0.1,
         )  # fmt: skip
         return CheckpointReadings(path=tmp_path / f"{step}.pt", step=step, loss=1.0, lr=0.2, readings=(row,))
 
