@@ -33,3 +33,25 @@ print(*sorted(heavy & set(sys.modules)))
     facade, rooms = answer.stdout.split("\n")[:2]
     assert facade == ""
     assert set(rooms.split()) == {"torch", "numpy", "scipy", "xarray", "safetensors"}
+
+
+def test_watching_draws_nothing() -> None:
+    """A watch on a cluster needs no plotting library, nor any trainer: only the figure of a spike draws."""
+    script = """
+import sys
+import edgewise as ew
+ew.Watch
+from edgewise.watch.spikes import SpikeEvidence, SpikeHistory, SpikeReport
+unused = {"matplotlib", "PIL", "pandas", "xarray", "sklearn", "rich", "cyclopts", "scipy.stats", "lightning",
+          "transformers", "accelerate", "tensorboard", "wandb", "mlflow", "trackio"}
+print(*sorted(unused & set(sys.modules)))
+columns = {"step": (1, 2), "loss": (1.0, 9.0), "lr": (0.1, 0.1), "gradient_norm": (1.0, 5.0),
+           "update_norm": (0.1, 0.5)}
+report = SpikeReport(
+    step=2, cause="unknown", because=("nothing was measured",), ruled_out=(), advice=("wait",),
+    evidence=SpikeEvidence(step=2, loss_before=1.0, loss_at=9.0), history=SpikeHistory(**columns))
+print(report.figure().get_axes()[0].get_ylabel())
+"""
+    answer = run(sys.executable, "-c", script)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.split("\n")[:2] == ["", "training loss"]

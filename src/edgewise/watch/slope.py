@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.stats import theilslopes
 
 from edgewise.watch.reading import Reading
 
@@ -81,6 +80,9 @@ def slope_of(rows: Sequence[Reading]) -> Slope:
     rate = rate_low = rate_high = 0.0
     line = np.full_like(c, np.median(c))
     if len(recent) >= _FEWEST and steps[-1] > steps[0]:
+        # Here, since scipy.stats takes longer to import than all of the watch.
+        from scipy.stats import theilslopes
+
         slope, intercept, lower, upper = theilslopes(c, steps, alpha=_CONFIDENCE)
         if lower > 0 or upper < 0:
             fitted = intercept + slope * steps

@@ -16,9 +16,10 @@ from edgewise.watch.spikes.causes import BATCH, GRADIENT, cause_of
 from edgewise.watch.spikes.detector import Spike
 from edgewise.watch.spikes.evidence import SpikeEvidence
 from edgewise.watch.spikes.finiteness import exceeded, first_layer, is_finite, non_finite
+from edgewise.watch.spikes.history import SpikeHistory
 from edgewise.watch.spikes.recorder import Number, Recorder, number_of
 from edgewise.watch.spikes.remedies import remedies
-from edgewise.watch.spikes.report import SpikeHistory, SpikeReport
+from edgewise.watch.spikes.report import SpikeReport
 from edgewise.watch.spikes.rewind import rewind
 from edgewise.watch.spikes.second_moments import second_moments, staleness
 

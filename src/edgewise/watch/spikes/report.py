@@ -2,42 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import TYPE_CHECKING, Any, final, get_args
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from edgewise.figures import FAINT, PALETTE, Curve, Level, Panel, plate, save
 from edgewise.foundation import DataError, NounError, decode, encode
 from edgewise.watch.spikes.causes import Cause
 from edgewise.watch.spikes.evidence import SpikeEvidence
+from edgewise.watch.spikes.history import SpikeHistory
 
-Style = Literal["line", "dashes", "dots"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FORMAT = "edgewise spike report 1"
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpikeHistory:
-    """The steps up to the spike, a tuple for each column.
-
-    Attributes:
-        step: the last one is that of the spike.
-        loss: of each.
-        lr: the step size of each.
-        gradient_norm: ‖g‖ of each; None where it was not measured.
-        update_norm: ‖Δ‖ of the update that each step made.
-    """
-
-    step: tuple[int, ...]
-    loss: tuple[float, ...]
-    lr: tuple[float, ...]
-    gradient_norm: tuple[float | None, ...]
-    update_norm: tuple[float | None, ...]
 
 
 @final
@@ -122,7 +100,7 @@ class SpikeReport:
         except (NounError, TypeError, KeyError, AttributeError) as error:
             raise _not_a_report(f"its fields are not those of a report ({error})") from error
 
-    def figure(self, path: str | Path | None = None) -> Figure:
+    def figure(self, path: str | Path | None = None) -> "Figure":
         """The spike in pictures: the loss, the norms, and the loss along the update before it.
 
         Args:
@@ -131,10 +109,17 @@ class SpikeReport:
         Raises:
             SettingError: if the ending is another one.
         """
-        panels = [_losses(self), *_norms(self), *_along(self)]
-        text = " ".join(_sentence(words) for words in self.because[:2])
-        title = f"Loss spike at step {self.step}: {self.cause}"
-        drawn = plate(panels, title=title, text=text, columns=len(panels))
+        # Here, so that a watch that draws nothing needs no plotting library.
+        from edgewise.figures import save
+        from edgewise.watch.spikes.drawing import picture
+
+        drawn = picture(
+            self.history,
+            self.evidence,
+            self.profile,
+            title=f"Loss spike at step {self.step}: {self.cause}",
+            text=" ".join(_sentence(words) for words in self.because[:2]),
+        )
         if path is not None:
             save(drawn, path)
         return drawn
@@ -151,73 +136,6 @@ class SpikeReport:
 
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
-
-
-def _losses(report: SpikeReport) -> Panel:
-    history, level = report.history, report.evidence.loss_before
-    at, finite = report.evidence.loss_at, [loss for loss in history.loss if math.isfinite(loss)]
-    if math.isfinite(at):
-        spike = _curve([(report.step, at)], "the spike", PALETTE[1], "dots")
-    else:
-        ends = [(report.step, end(finite)) for end in (min, max) if finite]
-        spike = _curve(ends, f"the loss is {at}", PALETTE[1], "dashes")
-    return Panel(
-        x="step",
-        y="training loss",
-        title="The loss",
-        log="y" if all(loss > 0 for loss in finite) else "",
-        curves=[Curve(np.array(history.step), np.array(history.loss)), spike],
-        levels=[] if level is None else [Level(level, "usual", FAINT)],
-    )
-
-
-def _norms(report: SpikeReport) -> list[Panel]:
-    """Norms of gradient and update and the step size, each against its usual value."""
-    history, numbers = report.history, report.evidence
-    columns: list[tuple[str, Sequence[float | None], float | None]] = [
-        ("gradient norm", history.gradient_norm, numbers.gradient_norm_before),
-        ("update norm", history.update_norm, numbers.update_norm_before),
-        ("step size", history.lr, numbers.lr_before),
-    ]
-    curves = []
-    for name, values, usual in columns:
-        if usual is not None and usual > 0:
-            relative = [math.nan if value is None else value / usual for value in values]
-            style: Style = "dashes" if values is history.lr else "line"
-            curves.append(Curve(np.array(history.step), np.array(relative), name, style=style))
-    if not curves:
-        return []
-    return [
-        Panel(x="step", y="relative to usual", title="What the optimiser did", log="y", curves=curves,
-              levels=[Level(1, "usual", FAINT)])
-    ]  # fmt: skip
-
-
-def _along(report: SpikeReport) -> list[Panel]:
-    """The loss of the probe batch along the update, and where it comes back to its old value."""
-    numbers = report.evidence
-    shown = [(s, loss) for s, loss in report.profile if s <= 2.0]
-    if not shown or numbers.probe_old is None:
-        return []
-    curves = [_curve(shown, "probe batch")]
-    if numbers.probe_new is not None:
-        curves.append(_curve([(1.0, numbers.probe_new)], "where training went", PALETTE[1], "dots"))
-    ratio = numbers.edge_ratio_probe
-    if ratio is not None and 0.5 <= ratio < math.inf:
-        curves.append(_curve([(1 / ratio, numbers.probe_old)], f"critical: {1 / ratio:.2g}", PALETTE[2], "dots"))
-    finite = [loss for _, loss in shown if math.isfinite(loss)]
-    long = bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
-    return [
-        Panel(x="multiple of the update", y="loss", title="Along the update before it", log="y" if long else "",
-              curves=curves, levels=[Level(numbers.probe_old, "before it", FAINT)])
-    ]  # fmt: skip
-
-
-def _curve(
-    points: Sequence[tuple[float | int, float]], label: str, color: str | None = None, style: Style = "line"
-) -> Curve:
-    pairs = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Curve(pairs[:, 0], pairs[:, 1], label, color, style)
 
 
 def _misfit(values: Mapping[str, Any]) -> str | None:
