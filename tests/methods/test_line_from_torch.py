@@ -143,6 +143,28 @@ def test_the_optimiser_diverges_just_above_the_line_and_not_just_below(name, tar
     assert edge_ratio(optimizer, H) == pytest.approx(target, rel=1e-3)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_in_mean_square_batches_that_agree_have_the_line_of_all(name):
+    parameters = tensors()
+    optimizer = OPTIMIZERS[name](parameters)
+    as_after_a_long_run(optimizer, parameters)
+    line = line_from_torch(optimizer)
+    assert line.in_mean_square(1.0) == line.critical_curvature
+    # Decay holds a mode that differs from batch to batch as well as one that does not.
+    assert 0 < line.in_mean_square(0.3) <= line.critical_curvature * (1.01 if "decay" in name else 1 + 1e-9)
+
+
+def test_in_mean_square_a_step_size_of_zero_has_no_line():
+    parameters = tensors()
+    assert line_from_torch(optim.SGD(parameters, lr=0.0, momentum=0.5)).in_mean_square(0.3) == math.inf
+
+
+def test_in_mean_square_sgd_ends_at_its_total_step():
+    # μ = 0.8, dampening 0.3: a gradient moves the weights by 0.7 η/(1 − 0.8) in all.
+    line = line_from_torch(optim.SGD(tensors(), lr=0.01, momentum=0.8, dampening=0.3))
+    assert line.in_mean_square(0.0) == pytest.approx(2 * 0.2 / 0.7 / 0.01, rel=1e-5)
+
+
 STEADY = {
     "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.6)),
     "adam, largest": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.6), amsgrad=True),

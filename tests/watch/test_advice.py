@@ -104,19 +104,20 @@ def test_readings_after_the_last_spike_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("small_batches", "kind", "curvature"), [(False, "effective sharpness", 50.0), (True, "batch sharpness", 80.0)]
+    ("read", "kind", "curvature"),
+    [
+        ({}, "effective sharpness", 50.0),
+        ({"batch sharpness": 80.0}, "batch sharpness", 80.0),
+        ({"batch sharpness": 80.0, "mean-square sharpness": 70.0}, "batch sharpness", 80.0),
+        ({"batch sharpness": 80.0, "mean-square sharpness": 90.0}, "mean-square sharpness", 90.0),
+        ({"batch sharpness": 30.0}, "batch sharpness", 30.0),
+    ],
 )
-def test_the_best_kind_is_taken(small_batches: bool, kind: Kind, curvature: float) -> None:
-    rows = [
-        row
-        for step in range(0, 30, 5)
-        for row in (
-            reading(step, 50.0),
-            reading(step, 80.0, kind="batch sharpness"),
-            reading(step, 20.0, kind="critical sharpness"),
-        )
-    ]
-    found = of(rows, small_batches=small_batches)
+def test_the_kind_that_is_nearest_to_its_edge_is_taken_of_the_best(
+    read: dict[Kind, float], kind: Kind, curvature: float
+) -> None:
+    all_of_them: dict[Kind, float] = {"effective sharpness": 50.0, "critical sharpness": 200.0, **read}
+    found = of([reading(step, value, kind=k) for step in range(0, 30, 5) for k, value in all_of_them.items()])
     assert found.kind == kind
     assert found.max_lr == pytest.approx(2 / curvature)
 
@@ -147,21 +148,10 @@ def test_full_sharpness_is_a_ceiling_for_small_batches() -> None:
     assert "it is a ceiling" in str(found)
 
 
-def test_momentum_and_small_batches_leave_two_lines() -> None:
-    """Readings against 2(1+β)/η; the other end, 2(1−β)/η, is a third of it for β = 1/2."""
-    lr, curvature = 0.01, 200.0
-    row = Reading(
-        step=9, kind="batch sharpness", value=curvature, low=curvature, high=curvature, critical=3 / lr, lr=lr,
-        passes=1.0, seconds=0.0,
-    )  # fmt: skip
-    found = of([row], lr, spikes=[9], small_batches=True, momentum=0.5)
-    assert (found.low, found.high) == (pytest.approx(1 / curvature), pytest.approx(3 / curvature))
-    assert found.max_lr == pytest.approx(math.sqrt(3) / curvature)
-    assert "a factor 3 apart" in str(found)
-    quiet = of([row], lr, small_batches=True, momentum=0.5)
-    assert quiet.low == lr
-    assert quiet.max_lr == pytest.approx(math.sqrt(lr * 3 / curvature))
-    assert "has trained without a spike" in str(quiet)
+def test_batch_sharpness_alone_is_said_to_look_along_gradients_only() -> None:
+    found = of([reading(step, 50.0, kind="batch sharpness") for step in range(10)], small_batches=True)
+    assert "It looks along gradients only" in str(found)
+    assert (found.low, found.high, found.max_lr) == tuple(pytest.approx(2 / 50) for _ in range(3))
 
 
 def test_momentum_leaves_the_critical_sharpness_open() -> None:
@@ -175,19 +165,16 @@ def test_full_batches_with_momentum_are_certain() -> None:
     assert of([reading(9, 50.0)], momentum=0.9).max_lr == pytest.approx(2 / 50)
 
 
-def test_a_forecast_uses_the_line_that_momentum_moved() -> None:
-    """With β = 1/2 and a spike before, the middle of the lines is 1/√3 of that of the readings."""
-    rows = [reading(step, 20.0 + step, kind="batch sharpness") for step in range(0, 60, 5)]
-    found = of(rows, spikes=[50], small_batches=True, momentum=0.5)
+def test_a_forecast_goes_to_the_middle_of_what_is_left_open() -> None:
+    """With β = 1/2 the edge along an update lies up to three times as high as the readings say."""
+    rows = [reading(step, 20.0 + step, kind="critical sharpness") for step in range(0, 60, 5)]
+    found = of(rows, spikes=[50], momentum=0.5)
     assert found.steps_to_edge is None  # two readings since the spike make no line
-    found = of(rows, spikes=[20], small_batches=True, momentum=0.5)
-    # The line goes through 75 at step 55; the edge is where 200/√3 = 115.5 is.
-    low, high = 2 / 75 / 3, 2 / 75
-    assert found.low == pytest.approx(0.01) and found.high == pytest.approx(high)  # quiet since step 25
-    assert low < 0.01
-    assert found.max_lr == pytest.approx(math.sqrt(0.01 * high))
-    edge = 75 * found.max_lr / 0.01
-    assert found.steps_to_edge == round(edge - 75)
+    found = of(rows, spikes=[20], momentum=0.5)
+    # The line goes through 75 at step 55, and the step size of 0.01 has been quiet since step 25.
+    assert (found.low, found.high) == (pytest.approx(0.01), pytest.approx(3 * 2 / 75))
+    assert found.max_lr == pytest.approx(math.sqrt(0.01 * 3 * 2 / 75))
+    assert found.steps_to_edge == round(75 * found.max_lr / 0.01 - 75)
 
 
 def test_the_parameter_with_most_of_the_eigenvector_breaks_first() -> None:
@@ -270,11 +257,6 @@ class TestAfterASpike:
         assert found.after_spike == 0.01
         assert "it need not be lowered" in str(found)
 
-    def test_small_batches_with_momentum_take_the_lower_line(self) -> None:
-        rows = [reading(step, 100.0, kind="batch sharpness") for step in range(0, 100, 10)]
-        found = of(rows, spikes=[50], small_batches=True, momentum=0.5)
-        assert found.after_spike == pytest.approx(0.8 * 2 / 100 / 3)
-
 
 @pytest.mark.parametrize(
     ("rows", "why"),
@@ -302,7 +284,7 @@ def test_norms_alone_tell_nothing() -> None:
 
 
 def test_readings_without_bounds_are_bounded_by_their_scatter() -> None:
-    """As batch sharpness from a single batch has them."""
+    """As what is read of few batches may have them."""
     rows = [
         Reading(
             step=step, kind="batch sharpness", value=50.0, low=-math.inf, high=math.inf, critical=200.0, lr=0.01,
@@ -310,7 +292,7 @@ def test_readings_without_bounds_are_bounded_by_their_scatter() -> None:
         )
         for step in range(10)
     ]  # fmt: skip
-    many, one = of(rows, small_batches=True), of(rows[:1], small_batches=True)
+    many, one = of(rows), of(rows[:1])
     assert (many.low, many.high) == (pytest.approx(0.04), pytest.approx(0.04))
     assert (one.low, one.high, one.max_lr) == (0.0, math.inf, pytest.approx(0.04))
 

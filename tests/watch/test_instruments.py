@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import t as student
 from torch import nn
 
+from edgewise.curvature import Tracker
 from edgewise.methods import line_from_torch
 from edgewise.watch.instruments import CriticalSharpness, EffectiveSharpness, GradientCurvature, Moment, Norms
 from edgewise.watch.live import LiveLoss
@@ -137,46 +138,90 @@ def test_gradient_curvature_is_that_along_the_preconditioned_gradient(name):
     assert row.passes == 9.0
 
 
-@pytest.mark.parametrize("name", ["momentum and decay", "adam and decay"])
-@pytest.mark.parametrize(("size", "pieces"), [(8, 3), (5, 4), (2, 8), (13, 1)])
-def test_batch_sharpness_is_the_mean_over_pieces_with_its_interval(name, size, pieces):
+def in_mean_square(optimizer, agreement):
+    """Heavy ball, in closed form: 2(1 − β)/η ÷ (1 − 2βq/(1 + β)), with η(1 − β) for η where m is an average."""
+    (group,) = optimizer.param_groups
+    if isinstance(optimizer, optim.SGD):
+        beta, lr = group["momentum"], group["lr"]
+    else:
+        beta, lr = group["betas"][0], group["lr"] * (1 - group["betas"][0])
+    return 2 * (1 - beta) / lr / (1 - 2 * beta * agreement / (1 + beta))
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adam and decay"])
+@pytest.mark.parametrize(("size", "count"), [(8, 3), (5, 4), (2, 8), (12, 2)])
+def test_batch_sharpness_is_the_mean_over_batches_with_its_interval_and_its_line(name, size, count):
     step = network(KNOWN[name])
-    instrument, moment = GradientCurvature(seed=3), step.moment(batch_size=size)
-    (row,) = instrument.read(moment)
+    moment = step.moment(batch_size=size)
+    (row,) = GradientCurvature(seed=3).read(moment)
     assert row.kind == "batch sharpness"
-    cut = instrument._pieces(moment)
-    assert [len(piece) for piece in cut] == [size] * pieces
-    together = torch.cat(cut)
+    batches = moment.batches(3)
+    assert [len(batch) for batch in batches] == [size] * count
+    together = torch.cat(batches)
     assert len(together.unique()) == len(together)
-    values = []
-    for piece in cut:
-        step.batch = moment.live.inputs[piece], moment.live.targets[piece]
+    values, cross, before = [], [], None
+    for batch in batches:
+        step.batch = moment.live.inputs[batch], moment.live.targets[batch]
         gradient, H, P, _ = effective(step)
+        if before is not None:
+            g, d = before
+            cross.append(float(d @ H @ d / (d @ g)))
         direction = gradient / P
         values.append(float(direction @ H @ direction / (direction @ gradient)))
+        before = gradient, direction
     assert row.value == pytest.approx(np.mean(values), rel=1e-9)
-    if pieces == 1:
-        assert (row.low, row.high) == (-math.inf, math.inf)
-    else:
-        low, high = student.interval(0.95, pieces - 1, np.mean(values), np.std(values, ddof=1) / math.sqrt(pieces))
-        assert (row.low, row.high) == (pytest.approx(low, rel=1e-8), pytest.approx(high, rel=1e-8))
-    assert row.passes == pytest.approx(9.0 * pieces * size / 24)
+    low, high = student.interval(0.95, count - 1, np.mean(values), np.std(values, ddof=1) / math.sqrt(count))
+    assert (row.low, row.high) == (pytest.approx(low, rel=1e-8), pytest.approx(high, rel=1e-8))
+    agreement = min(max(np.mean(cross) / np.mean(values), 0.0), 1.0)
+    assert row.critical == pytest.approx(in_mean_square(step.optimizer, agreement), rel=1e-6)
+    assert row.passes == pytest.approx((3 + 6 * (2 - 1 / count)) * count * size / 24)
 
 
-def test_the_pieces_differ_from_step_to_step_and_come_again_for_the_same_seed():
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adam and decay"])
+@pytest.mark.parametrize("size", [8, 3])
+def test_mean_square_sharpness_is_that_of_the_batches_along_the_eigenvector(name, size, monkeypatch):
+    # The eigenvector to as many digits as it takes to compare.
+    monkeypatch.setattr(EffectiveSharpness, "_tracker", Tracker(k=1, rtol=1e-12))
+    step = network(KNOWN[name])
+    instrument, moment = EffectiveSharpness(seed=3), step.moment(batch_size=size)
+    for _ in range(12):
+        top, row = instrument.read(moment)
+    assert (top.kind, row.kind, row.step, row.lr) == (
+        "effective sharpness", "mean-square sharpness", moment.step, moment.lr
+    )  # fmt: skip
+    _, H, P, _ = effective(step)
+    root = P.rsqrt()
+    exact, vectors = torch.linalg.eigh(root[:, None] * H * root[None])
+    squares = []
+    for batch in moment.batches(3):
+        step.batch = moment.live.inputs[batch], moment.live.targets[batch]
+        product = root * (effective(step)[1] @ (root * vectors[:, -1]))
+        squares.append(float(product @ product))
+    expected = np.mean(squares) / float(exact[-1])
+    error = np.std(squares, ddof=1) / math.sqrt(len(squares)) / float(exact[-1])
+    low, high = student.interval(0.95, len(squares) - 1, expected, error)
+    assert row.value == pytest.approx(expected, rel=1e-5)
+    assert row.high == pytest.approx(high, rel=1e-5)
+    assert row.low == pytest.approx(max(low, 0.0), rel=1e-4)
+    agreement = float(exact[-1]) / expected
+    assert row.critical == pytest.approx(in_mean_square(step.optimizer, agreement), rel=1e-5)
+    assert row.passes == pytest.approx(9 * len(squares) * size / 24)
+    # Noise brings the edge nearer.
+    assert row.ratio > top.ratio
+
+
+def test_the_batches_differ_from_step_to_step_and_come_again_for_the_same_seed():
     step = network(KNOWN["sgd"])
-    first = GradientCurvature(seed=3)._pieces(step.moment(batch_size=8))
-    again = GradientCurvature(seed=3)._pieces(step.moment(batch_size=8))
-    other = GradientCurvature(seed=4)._pieces(step.moment(batch_size=8))
+    first, again, other = (step.moment(batch_size=8).batches(seed) for seed in (3, 3, 4))
     step.number += 1
-    later = GradientCurvature(seed=3)._pieces(step.moment(batch_size=8))
+    later = step.moment(batch_size=8).batches(3)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, later, strict=True))
 
 
-@pytest.mark.parametrize("size", [24, 100, None])
-def test_batches_as_large_as_the_probe_batch_are_not_cut(size):
+@pytest.mark.parametrize("size", [13, 24, 100, None])
+def test_a_probe_batch_without_two_batches_is_not_cut(size):
     (row,) = GradientCurvature(seed=0).read(network(KNOWN["sgd"]).moment(batch_size=size))
     assert row.kind == "gradient curvature"
 

@@ -128,19 +128,26 @@ def test_norms_and_secants_are_no_evidence():
     assert verdict([3.0] * 5, kind="update norm").phase == "cannot tell"
 
 
-FULL = ["effective sharpness", "critical sharpness", "gradient curvature"]
-SMALL = ["batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness"]
+ORDER = ["batch sharpness", "effective sharpness", "critical sharpness", "gradient curvature"]
 
 
-@pytest.mark.parametrize(("small", "order"), [(False, FULL), (True, SMALL)])
-def test_it_rests_on_the_best_kind_that_there_is(small, order):
-    for i, best in enumerate(order):
-        table = Readings([row for kind in order[i:] for row in rows([0.5] * 5, kind=kind)])
-        found = judge(table, falling(), 100, LR, small_batches=small)
+def test_it_rests_on_the_best_kind_that_there_is():
+    for i, best in enumerate(ORDER):
+        table = Readings([row for kind in ORDER[i:] for row in rows([0.5] * 5, kind=kind)])
+        found = judge(table, falling(), 100, LR, small_batches=True)
         assert found.rests_on == best
         assert {row.kind for row in found.evidence} == {best}
         # Of a direction alone nothing follows for the step size.
         assert (found.margin is not None) == (best in ("effective sharpness", "batch sharpness"))
+
+
+@pytest.mark.parametrize(("along", "across", "best"), [(0.5, 0.6, "mean-square"), (0.6, 0.5, "batch")])
+def test_small_batches_rest_on_what_is_nearer_to_its_edge(along, across, best):
+    of_kinds = {"batch sharpness": along, "mean-square sharpness": across, "effective sharpness": 1.1}
+    table = Readings([row for kind, ratio in of_kinds.items() for row in rows([ratio] * 5, kind=kind)])
+    found = judge(table, falling(), 100, LR, small_batches=True)
+    assert (found.rests_on, found.edge_ratio) == (f"{best} sharpness", pytest.approx(0.6))
+    assert found.margin == pytest.approx(1 / 0.6)
 
 
 def test_old_readings_give_way_to_fresh_ones_of_another_kind():
@@ -169,14 +176,6 @@ def test_updates_that_overshoot_on_other_samples_are_no_evidence_while_the_loss_
     for step in range(100):
         rising.add(step, 1.0 + step / 50)
     assert judge(table, rising, 100, LR, small_batches=True).phase == "beyond the edge"
-
-
-def test_with_momentum_batch_sharpness_is_compared_with_the_middle_of_its_two_lines():
-    table = Readings(rows([0.23] * 5, kind="batch sharpness", start=90))
-    found = judge(table, falling(), 100, LR, small_batches=True, momentum=0.9)
-    assert found.edge_ratio == pytest.approx(0.23 * 19**0.5)
-    assert found.phase == "at the edge"
-    assert judge(table, falling(), 100, LR, small_batches=True).phase == "stable"
 
 
 def test_readings_at_another_step_size_are_seen_at_the_present_one():

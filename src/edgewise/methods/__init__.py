@@ -28,6 +28,7 @@ from edgewise.methods.descent import (
 )
 from edgewise.methods.from_torch import from_torch, state_from_torch
 from edgewise.methods.line_from_torch import CriticalLine, line_from_torch
+from edgewise.methods.mean_square import critical_curvature_in_mean_square
 from edgewise.methods.method import AnyMethod, Method
 from edgewise.methods.momentum import (
     AveragedMomentum,
@@ -108,6 +109,7 @@ __all__ = [
     "Warmup",
     "WeightDecay",
     "critical_curvature_by_bisection",
+    "critical_curvature_in_mean_square",
     "from_torch",
     "line_from_torch",
     "spectral_radius",

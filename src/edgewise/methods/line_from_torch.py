@@ -4,8 +4,9 @@
 at which curvature the coming step is unstable takes less: the settings, and the second moments as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from math import inf
 from typing import Any, final
@@ -17,6 +18,7 @@ from torch.optim import Optimizer
 from edgewise.foundation import SettingError, Vector
 from edgewise.linalg import Diagonal, Identity, Operator, PositiveDiagonal, Preconditioner
 from edgewise.methods.adaptive import Adagrad, Adam, AdamW, NAdam
+from edgewise.methods.mean_square import critical_curvature_in_mean_square
 from edgewise.methods.method import AnyMethod
 from edgewise.methods.momentum import HeavyBall
 from edgewise.methods.orthogonal import Muon
@@ -48,6 +50,7 @@ class CriticalLine:
     Attributes:
         preconditioner: P, on the kept tensors in order.
         critical_curvature: Λ; infinity where all step sizes are zero.
+        in_mean_square: Λ for the curvature of single batches, by the share of it that their mean has.
         formula: the closed form of Λ, that of the first param group there is.
         kept: which of the tensors it is about, by their places among those that were given.
         decay: γ of every kept parameter, where weight decay goes through the gradient and into P; None for none.
@@ -55,6 +58,7 @@ class CriticalLine:
 
     preconditioner: Preconditioner
     critical_curvature: float
+    in_mean_square: Callable[[float], float]
     formula: str
     kept: tuple[int, ...]
     decay: Vector | None
@@ -118,9 +122,11 @@ def line_from_torch(optimizer: Optimizer, parameters: Iterable[Tensor] | None = 
     edges = [block.critical_curvature for block in blocks]
     metrics = [block.preconditioner for block in blocks]
     coupled = any(block.decay for block in blocks)
+    moves = any(float(groups[id(t)]["lr"]) for t in tensors.values())
     return CriticalLine(
         preconditioner=_composed(metrics, relative_edges(edges)) if len(blocks) > 1 else metrics[0],
-        critical_curvature=edges[0] if any(float(groups[id(t)]["lr"]) for t in tensors.values()) else inf,
+        critical_curvature=edges[0] if moves else inf,
+        in_mean_square=blocks[0].in_mean_square if moves else lambda agreement: inf,
         formula=blocks[0].formula,
         kept=tuple(tensors),
         decay=torch.cat([torch.full_like(b.like, b.decay) for b in blocks]) if coupled else None,
@@ -134,6 +140,7 @@ class _Block:
 
     preconditioner: Preconditioner
     critical_curvature: float
+    in_mean_square: Callable[[float], float]
     formula: str
     decay: float
     like: Tensor
@@ -189,6 +196,7 @@ def _block(kind: type[Optimizer], group: Group, tensors: Sequence[Tensor], kept:
     return _Block(
         preconditioner=inner.preconditioner(like, gradient, state),
         critical_curvature=edge.critical_curvature_at(state),
+        in_mean_square=partial(critical_curvature_in_mean_square, edge, state=None if ball else state),
         formula=edge.critical_formula,
         decay=float(method.decay) if isinstance(method, WeightDecay) else 0.0,
         like=like,

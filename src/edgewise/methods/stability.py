@@ -34,7 +34,7 @@ def spectral_radius(method: Method[State], curvature: float | int, state: State 
     Raises:
         SettingError: if `method` is no method or `curvature` no number, or a state is needed and not given.
     """
-    _require_method("spectral_radius", method, ", curvature=100.0")
+    require_companion("spectral_radius", method, ", curvature=100.0")
     require_number(
         "curvature", curvature, lambda _: True, "a curvature is a finite number", "Type curvature=100.0"
     )
@@ -64,7 +64,7 @@ def critical_curvature_by_bisection(method: Method[State], state: State | None =
         200.0
     """
 
-    _require_method("critical_curvature_by_bisection", method)
+    require_companion("critical_curvature_by_bisection", method)
 
     def stable(curvature: float) -> bool:
         return spectral_radius(method, curvature, state) <= 1.0
@@ -85,7 +85,8 @@ def critical_curvature_by_bisection(method: Method[State], state: State | None =
     return lower
 
 
-def _require_method(function: str, value: Any, further: str = "") -> None:
+def require_companion(function: str, value: Any, further: str = "") -> None:
+    """Refuse what is no method; `further` is what else to type."""
     if not isinstance(value, Method):
         raise SettingError(
             f"{function} of {shown(value)}",

@@ -14,9 +14,10 @@ import numpy as np
 from torch.optim import Optimizer
 
 from edgewise.foundation import ParameterSpace, SettingError, Vector
+from edgewise.watch.deciding import DECISIVE, deciding
 from edgewise.watch.limits import Limits, limits
 from edgewise.watch.losses import Losses
-from edgewise.watch.reading import Kind, Reading, by_worth
+from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.slope import Slope, per_unit, readable, slope_of
 from edgewise.watch.warmup import warmup
 
@@ -81,10 +82,9 @@ def advise(
     or their straight line at the last of them where they clearly rise or fall (Theil and Sen's slope). Between
     `low` and `high` lie the bounds of the readings and nine tenths of their scatter.
 
-    With momentum β the line is known for two ends only: 2(1+β)/η for large batches and 2(1−β)/η for small ones
-    (andreyev2026momentum). Readings of small batches, and those along an update, which is a sum over 1/(1−β)
-    gradients, leave everything between open, and those along one direction everything below, down to the present
-    step size if that has trained without a spike. `max_lr` is then the middle by ratio.
+    Readings along one direction leave everything below open, down to the present step size if that has trained
+    without a spike; those along an update, which with momentum β is a sum over 1/(1−β) gradients, a factor of
+    (1+β)/(1−β) above as well. `max_lr` is then the middle by ratio.
 
     Args:
         readings: in order.
@@ -108,13 +108,12 @@ def advise(
         0.04
 
     References:
-        cohen2021gradient, cohen2022adaptive, andreyev2024edge, andreyev2026momentum
+        cohen2021gradient, cohen2022adaptive, andreyev2024edge
     """
     _check(lr, momentum)
     lr, beta = float(lr), float(momentum)
-    order = by_worth(small_batches=small_batches)
-    rows = [row for row in readings if row.kind in order and readable(row)]
-    kind = _best(rows, order)
+    rows = [row for row in readings if row.kind in DECISIVE and readable(row)]
+    kind = _best(rows)
     bad = losses.not_finite
     trouble = () if bad is None else (f"The loss is not finite at step {bad}.",)
     if kind is None:
@@ -132,8 +131,8 @@ def advise(
     steps, when = _edge(slope, lr, found, age)
     first, breaks = _first(own[-1], rows, shares)
     full = float(full_lr) if full_lr is not None else max(lr, *(row.lr for row in rows))
-    needed, ramp = warmup(rows, order, full)
-    after, safe = _after(own, spikes, lr, found.lower_line)
+    needed, ramp = warmup(rows, [kind, *DECISIVE], full)
+    after, safe = _after(own, spikes, lr)
     return Advice(
         lr=lr, kind=kind, max_lr=found.max_lr, low=found.low, high=found.high, first_to_break=first,
         steps_to_edge=steps, warmup_steps=needed, after_spike=after,
@@ -141,11 +140,12 @@ def advise(
     )  # fmt: skip
 
 
-def _best(rows: Sequence[Reading], order: Sequence[Kind]) -> Kind | None:
-    """The best kind that has been read of late."""
+def _best(rows: Sequence[Reading]) -> Kind | None:
+    """The kind that decides, of those that have been read of late."""
     newest = max((row.step for row in rows), default=0)
     alive = {row.kind for row in rows if newest - row.step <= max(_PATIENCE, _STALE * newest)}
-    return next((kind for kind in order if kind in alive), None)
+    decisive = deciding([row for row in rows if row.kind in alive])
+    return decisive[-1].kind if decisive else None
 
 
 def _nothing(readings: Sequence[Reading]) -> str:
@@ -210,9 +210,7 @@ def _first(row: Reading, rows: Sequence[Reading], shares: Mapping[str, float] | 
     )
 
 
-def _after(
-    rows: Sequence[Reading], spikes: Sequence[int], lr: float, line: float
-) -> tuple[float | None, tuple[str, ...]]:
+def _after(rows: Sequence[Reading], spikes: Sequence[int], lr: float) -> tuple[float | None, tuple[str, ...]]:
     """A step size that is safe for the largest curvature around the last spike."""
     if not spikes or lr == 0:
         return None, ()
@@ -224,7 +222,7 @@ def _after(
         return None, (
             f"No step size can be called safe after the spike at step {spike}: nothing was read around it.",
         )
-    safe = min(lr, _SAFETY * line / max(around))
+    safe = min(lr, _SAFETY / max(around))
     if safe == lr:
         return safe, (f"After the spike at step {spike} the present step size is safe: it need not be lowered.",)
     words = f"{_SAFETY:g} of what the largest curvature around it allows"

@@ -14,7 +14,6 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState, critical_step
@@ -22,6 +21,7 @@ from edgewise.foundation import Vector, generator
 from edgewise.methods import CriticalLine
 from edgewise.objectives import Point
 from edgewise.watch.advice import eigenvector_shares
+from edgewise.watch.batches import cut, half_width
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.reading import Kind, Reading
 
@@ -54,6 +54,10 @@ class Moment:
     batch: Any
     batch_size: int | None
     line: Callable[[], CriticalLine]
+
+    def batches(self, seed: int) -> list[Tensor]:
+        """The probe batch in batches as small as those of an update; none where it does not have two."""
+        return cut(self.live.samples, self.batch_size, seed, self.step, self.live.device)
 
 
 class Instrument(ABC):
@@ -93,11 +97,12 @@ class Norms(Instrument):
         """‖Δ‖ and ‖g‖."""
         clock = time.perf_counter()
         assert moment.before is not None  # wants_before
+        norm = moment.live.shards.norm
         update = moment.live.flat(torch._foreach_sub(moment.live.snapshot(), moment.before))
-        readings = [_plain("update norm", float(update.norm()), moment, clock)]
+        readings = [_plain("update norm", norm(update), moment, clock)]
         gradient = self._gradient(moment)
         if gradient is not None:
-            readings.append(_plain("gradient norm", float(gradient.norm()), moment, clock))
+            readings.append(_plain("gradient norm", norm(gradient), moment, clock))
             self._earlier = (moment.step, update, gradient)
         return readings
 
@@ -109,10 +114,11 @@ class Norms(Instrument):
         if earlier is None or gradient is None:
             return []
         step, update, before = earlier
-        square, slope = float(update @ update), float(before @ update)
+        dot = moment.live.shards.dot
+        square, slope = dot(update, update), dot(before, update)
         if square == 0.0:
             return []
-        value = float((gradient - before) @ update) / square
+        value = dot(gradient - before, update) / square
         critical = -2.0 * slope / square if slope < 0 else None
         return [
             Reading(
@@ -126,7 +132,7 @@ class Norms(Instrument):
             return None
         gradient = moment.live.flat(moment.gradients)
         # Zeros are what zero_grad(set_to_none=False) leaves.
-        return gradient if bool(gradient.any()) else None
+        return gradient if moment.live.agreement.anywhere(bool(gradient.any())) else None
 
 
 @final
@@ -151,7 +157,8 @@ class CriticalSharpness(Instrument):
         live, before = moment.live, moment.before
         assert before is not None  # wants_before
         after = live.snapshot()
-        if moment.lr == 0 or not any(bool((a != b).any()) for a, b in zip(after, before, strict=True)):
+        moved = any(bool((a != b).any()) for a, b in zip(after, before, strict=True))
+        if moment.lr == 0 or not live.agreement.anywhere(moved):
             return []
         with live.between(before, after, moment.batch) as loss:
             present = loss(0.0)
@@ -176,18 +183,19 @@ class GradientCurvature(Instrument):
 
         κ = gᵀP⁻¹HP⁻¹g / gᵀP⁻¹g
 
-    with g and H of the same batch. If batches are known to be smaller than the probe batch, that is cut into
-    pieces of their size, and the mean of κ over them is the batch sharpness.
+    with g and H of the same batch. If the probe batch is known to hold several of those of the training, the mean
+    of κ over these is the batch sharpness. How much of it batches agree on, κ with the Hessian of another
+    batch ÷ κ, says where it loses stability in mean square: between 2(1−β)/η for none and 2(1+β)/η for all, with
+    momentum β.
 
     Args:
-        seed: of the pieces.
+        seed: of the batches.
 
     References:
-        andreyev2024edge, cohen2022adaptive
+        andreyev2024edge, andreyev2026momentum, cohen2022adaptive
     """
 
     weight, passes, wants_before = 0.17, 12.0, False
-    _most_pieces = 8
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -195,40 +203,36 @@ class GradientCurvature(Instrument):
     def read(self, moment: Moment) -> list[Reading]:
         """The mean with its 95 % interval."""
         clock = time.perf_counter()
-        live, line = moment.live, moment.line()
-        pieces = self._pieces(moment)
-        values = []
+        line = moment.line()
+        batches = moment.batches(self._seed)
+        same, other, before = [], [], None
+        pieces: Sequence[Tensor | None] = batches or [None]
         for indices in pieces:
-            with live.point(indices, line.kept) as point:
+            with moment.live.point(indices, line.kept) as point:
                 _refuse_overflow(float(point.value))
-                value = _along_gradient(point, line)
-            if value is not None:
-                values.append(value)
-        if not values:
+                hessian, direction = line.seen(Hessian.at(point)), _along(point, line)
+                if before is not None:
+                    other.append(float(before @ (hessian @ before)))
+                if direction is not None:
+                    same.append(float(direction @ (hessian @ direction)))
+                before = direction
+        if not same:
             return []
-        mean, half = float(np.mean(values)), 0.0
-        kind: Kind = "gradient curvature" if pieces == [None] else "batch sharpness"
-        if len(values) > 1:
-            half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values)))
-        elif kind == "batch sharpness":
-            half = math.inf
-        share = 1.0 if pieces == [None] else len(pieces) * (moment.batch_size or 0) / live.samples
-        passes = share * (_GRADIENT_PASSES + _PRODUCT_PASSES)
+        mean, half, critical = float(np.mean(same)), 0.0, line.critical_curvature
+        kind: Kind = "gradient curvature"
+        if batches:
+            kind, half = "batch sharpness", half_width(same)
+            critical = line.in_mean_square(_share(float(np.mean(other)) if other else 0.0, mean))
+        samples = sum(map(len, batches)) / moment.live.samples if batches else 1.0
+        products = 1.0 + len(other) / len(same)
         return [
             Reading(
                 step=moment.step, kind=kind, value=mean, low=mean - half, high=mean + half,
-                critical=line.critical_curvature, lr=moment.lr, passes=passes,
+                critical=critical, lr=moment.lr,
+                passes=samples * (_GRADIENT_PASSES + products * _PRODUCT_PASSES),
                 seconds=time.perf_counter() - clock,
             )
         ]  # fmt: skip
-
-    def _pieces(self, moment: Moment) -> list[Tensor | None]:
-        size, samples = moment.batch_size, moment.live.samples
-        if size is None or size >= samples:
-            return [None]
-        order = torch.randperm(samples, generator=generator(self._seed, "pieces", str(moment.step)))
-        count = min(samples // size, self._most_pieces)
-        return [order[i * size : (i + 1) * size].to(moment.live.device) for i in range(count)]
 
 
 @final
@@ -238,14 +242,22 @@ class EffectiveSharpness(Instrument):
     The first reading starts from the gradient, which at the edge lies along the sharpest direction, and searches
     from a random direction beside it: a gradient may be blind to the sharpest one.
 
+    If the probe batch is known to hold several batches of the training, their Hessians H_B are applied to the
+    eigenvector u. A displacement along u is squared by a step without momentum to
+
+        E‖(1 − η P^(-1/2) H_B P^(-1/2)) u‖² = 1 − 2ηλ + η² E‖P^(-1/2) H_B P^(-1/2) u‖²
+
+    of what it was, and shrinks in mean square while the mean-square sharpness E‖P^(-1/2) H_B P^(-1/2) u‖²/λ, which
+    is λ where all batches agree, is below 2/η. With momentum the line depends on how much they do.
+
     Args:
-        seed: of the start.
+        seed: of the start, and of the batches.
 
     Attributes:
         shares: of the last eigenvector, the share of its mass in each parameter; None before the first reading.
 
     References:
-        cohen2021gradient, cohen2022adaptive
+        cohen2021gradient, cohen2022adaptive, wu2018how, andreyev2026momentum
     """
 
     weight, passes, wants_before = 0.4, 30.0, False
@@ -258,7 +270,7 @@ class EffectiveSharpness(Instrument):
         self._seed = seed
 
     def read(self, moment: Moment) -> list[Reading]:
-        """The Ritz value, which the eigenvalue exceeds by its bound at most."""
+        """The Ritz value, which the eigenvalue exceeds by its bound at most; and what batches make of it."""
         clock = time.perf_counter()
         line = moment.line()
         with moment.live.point(kept=line.kept) as point:
@@ -268,13 +280,32 @@ class EffectiveSharpness(Instrument):
                 self._state = self._start(line.preconditioner.power(-0.5) @ point.gradient)
             pairs, self._state = self._tracker.read(effective, self._state)
         self._kept = line.kept
-        self.shares = eigenvector_shares(pairs.vectors[:, 0], moment.live.part(line.kept))
-        value, bound = float(pairs.values[0]), float(pairs.bounds[0])
+        u, value, bound = pairs.vectors[:, 0], float(pairs.values[0]), float(pairs.bounds[0])
+        self.shares = eigenvector_shares(u, moment.live.part(line.kept))
+        reading = Reading(
+            step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
+            critical=line.critical_curvature, lr=moment.lr,
+            passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=time.perf_counter() - clock,
+        )  # fmt: skip
+        return [reading, *self._in_mean_square(moment, line, u, value)]
+
+    def _in_mean_square(self, moment: Moment, line: CriticalLine, u: Vector, value: float) -> list[Reading]:
+        clock = time.perf_counter()
+        batches = moment.batches(self._seed)
+        if not batches or value <= 0:
+            return []
+        squares = []
+        for indices in batches:
+            with moment.live.point(indices, line.kept) as point:
+                product = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner) @ u
+                squares.append(float(product @ product))
+        mean, half = float(np.mean(squares)) / value, half_width(squares) / value
+        samples = sum(map(len, batches)) / moment.live.samples
         return [
             Reading(
-                step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
-                critical=line.critical_curvature, lr=moment.lr,
-                passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=time.perf_counter() - clock,
+                step=moment.step, kind="mean-square sharpness", value=mean, low=max(mean - half, 0.0),
+                high=mean + half, critical=line.in_mean_square(_share(value, mean)), lr=moment.lr,
+                passes=samples * (_GRADIENT_PASSES + _PRODUCT_PASSES), seconds=time.perf_counter() - clock,
             )
         ]  # fmt: skip
 
@@ -286,15 +317,17 @@ class EffectiveSharpness(Instrument):
         return TrackerState(blocks=(block,), reaches=(None,), followed=1, readings=0, seed=self._seed)
 
 
-def _along_gradient(point: Point, line: CriticalLine) -> float | None:
-    """gᵀP⁻¹HP⁻¹g / gᵀP⁻¹g; None where there is no gradient."""
+def _along(point: Point, line: CriticalLine) -> Vector | None:
+    """P⁻¹g/√(gᵀP⁻¹g); None where there is no gradient."""
     g = point.gradient
     direction = line.preconditioner.power(-1.0) @ g
     square = float(direction @ g)
-    if not (math.isfinite(square) and square > 0):
-        return None
-    product = line.seen(Hessian.at(point)) @ direction
-    return float(direction @ product) / square
+    return direction / math.sqrt(square) if math.isfinite(square) and square > 0 else None
+
+
+def _share(agreed: float, of: float) -> float:
+    """What batches agree on, as a share of what each of them has; noise of few batches aside, in [0, 1]."""
+    return min(max(agreed / of, 0.0), 1.0) if of > 0 else 1.0
 
 
 def _refuse_overflow(loss: float) -> None:

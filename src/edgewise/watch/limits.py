@@ -7,7 +7,7 @@ from typing import final
 from edgewise.watch.reading import Kind
 from edgewise.watch.slope import Slope
 
-# Along one direction the curvature never exceeds the sharpness.
+# Along one direction the curvature never exceeds the sharpness, and may be far below it.
 _ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
 # Bounds that are further apart than this are said before what lies between them.
 _VAGUE = 10.0
@@ -22,7 +22,6 @@ class Limits:
         max_lr: the estimate.
         low: what it is at least.
         high: what it is at most.
-        lower_line: the lowest line that the readings leave open, as a share of the one they are compared with.
         sentence: all of that in words.
         doubts: why it is no better known, a sentence each.
     """
@@ -30,7 +29,6 @@ class Limits:
     max_lr: float
     low: float
     high: float
-    lower_line: float
     sentence: str
     doubts: tuple[str, ...]
 
@@ -42,35 +40,30 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         slope: the line through them.
         kind: what was read.
         lr: the present step size.
-        momentum: β; with it the line is known for two ends only.
+        momentum: β; along an update the line is known for two ends only with it.
         small_batches: whether the training draws batches from more data.
         quiet: whether the training had no spike since the first of the readings.
     """
-    apart = (1.0 + momentum) / (1.0 - momentum)
-    lower = upper = 1.0
-    doubts, unsure = [], True
+    upper, doubts = 1.0, []
     if momentum and kind == "critical sharpness":
-        upper = apart
+        upper = (1.0 + momentum) / (1.0 - momentum)
         doubts.append(
             f"It is read along updates, which with momentum {momentum:g} sum over {1 / (1 - momentum):.3g} "
-            f"gradients: the edge lies anywhere up to {apart:.3g} times what they say."
+            f"gradients: the edge lies anywhere up to {upper:.3g} times what they say."
         )
-    elif momentum and small_batches:
-        lower = 1.0 / apart
-        doubts.append(
-            f"With momentum {momentum:g} and small batches the line lies between 2(1−β)/η and 2(1+β)/η, "
-            f"which are a factor {apart:.3g} apart."
-        )
-    elif kind not in _ONE_DIRECTION:
-        unsure = False
     if kind in _ONE_DIRECTION:
         doubts.append("It looks in one direction only, so that the bound is a ceiling: another may be sharper.")
-    elif small_batches and kind == "effective sharpness":
-        doubts.append("Small batches lose stability before it does, where batch sharpness says: it is a ceiling.")
-    low, high = lower / slope.high, upper / slope.low if slope.low > 0 else math.inf
+    elif kind == "batch sharpness":
+        doubts.append("It looks along gradients only, which far below the edge may miss what is sharper.")
+    elif kind == "effective sharpness" and small_batches:
+        doubts.append(
+            "Small batches lose stability before it does: it is a ceiling. "
+            "A probe batch of several of them tells more."
+        )
+    low, high = 1.0 / slope.high, upper / slope.low if slope.low > 0 else math.inf
     best = 1.0 / slope.now
-    if unsure:
-        if quiet and slope.lr <= high and (slope.lr > low or kind in _ONE_DIRECTION):
+    if kind in _ONE_DIRECTION:
+        if quiet and slope.lr <= high:
             low = slope.lr
             doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")
         # In the middle, by ratio, of what is left open.
@@ -82,4 +75,4 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
     else:
         known = f"is about {best:.3g} (between {low:.3g} and {high:.3g}), {where}"
     sentence = f"The largest stable step size now {known}"
-    return Limits(max_lr=best, low=low, high=high, lower_line=lower, sentence=sentence, doubts=tuple(doubts))
+    return Limits(max_lr=best, low=low, high=high, sentence=sentence, doubts=tuple(doubts))

@@ -19,6 +19,7 @@ Kind = Literal[
     "gradient curvature",
     "batch sharpness",
     "effective sharpness",
+    "mean-square sharpness",
 ]
 """What can be read of a training run, in the order of cost.
 
@@ -28,22 +29,13 @@ Kind = Literal[
     critical sharpness   2/η_c, where along the real update the loss comes back: forward passes only
     gradient curvature   curvature along the gradient of the probe batch, in the optimiser's metric
     batch sharpness      the same, as a mean over batches as large as those of the training
-    effective sharpness  the largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch
+    effective sharpness  λ, the largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch
+    mean-square sharpness
+                         E‖P^(-1/2) H_B P^(-1/2) u‖²/λ of its eigenvector u, over batches B of that size: without
+                         momentum a displacement along u shrinks in mean square while it is below 2/η
 """
 
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]  # a Literal lists its values
-
-
-def by_worth(*, small_batches: bool) -> tuple[Kind, ...]:
-    """The kinds that an edge can be read of, the best first.
-
-    Where batches are small full sharpness stays below its line, so there it comes last; a curvature along one
-    direction never exceeds the sharpness. The secant curvature is not among them: successive gradients differ by
-    their samples as much as by curvature.
-    """
-    if small_batches:
-        return ("batch sharpness", "critical sharpness", "gradient curvature", "effective sharpness")
-    return ("effective sharpness", "critical sharpness", "gradient curvature")
 
 
 @final
@@ -57,7 +49,8 @@ class Reading:
         value: the number.
         low: what it is at least: an error bound, a bracket or a 95 % interval, as the kind has it.
         high: what it is at most.
-        critical: the critical curvature that belongs to it; None for what is no curvature, or has no edge.
+        critical: the critical curvature that belongs to it, with what is read of batches lowered by their noise;
+            None for what is no curvature, or has no edge.
         lr: the step size of the first param group.
         passes: forward passes it cost, a gradient counted as three and a Hessian-vector product as six.
         seconds: what it took.

@@ -9,11 +9,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from edgewise.foundation import SettingError
-from edgewise.watch.reading import Kind, Reading
+from edgewise.watch.deciding import DECISIVE, RANKS
+from edgewise.watch.reading import Reading
 from edgewise.watch.slope import per_unit, readable
-
-# The best first. Batch sharpness is read only where batches are smaller than the probe batch, and then it counts.
-_ORDER: tuple[Kind, ...] = ("batch sharpness", "effective sharpness", "critical sharpness", "gradient curvature")
 
 # Curvature rises once the step size does: a reading says nothing of step sizes more than so many times as large.
 _REACH = 2.0
@@ -38,8 +36,9 @@ class EdgeScheduler(LRScheduler):
 
         η' = min(max(target/c, shrink η), growth η),    c = r/η
 
-    for the edge ratio r of the latest reading of the best kind, taken at the step size η of the first param group;
-    c is smoothed in its logarithm, and η' is at most twice the step size that it was read at (or `growth` times).
+    for the edge ratio r of the latest reading of the kind that decides, as in a verdict, taken at the step size η
+    of the first param group; c is smoothed in its logarithm, and η' is at most twice the step size that it was
+    read at (or `growth` times).
     The step sizes of all groups keep their proportions. Without a reading that is recent enough they are held.
 
     With `start` it is a warm-up as fast as stability allows: it begins at that share of the optimiser's step sizes
@@ -51,8 +50,7 @@ class EdgeScheduler(LRScheduler):
     Args:
         optimizer: whose step sizes to move.
         watch: a `Watch` over the same training.
-        target: the edge ratio to hold, below 1. With momentum and small batches stability is lost below a ratio
-            of 1 as it is read, by up to (1−β)/(1+β): choose a smaller target there.
+        target: the edge ratio to hold, below 1.
         start: the share of the step sizes to begin a warm-up with; None begins with the step sizes as they are.
         growth: by what factor the step size rises in one step at most.
         shrink: by what factor it falls in one step at most.
@@ -130,7 +128,7 @@ class EdgeScheduler(LRScheduler):
         fresh = list(takewhile(lambda row: row.step >= newest - 1, reversed(self._watch.readings)))
         for row in reversed(fresh):
             before = self._read.get(row.kind)
-            if row.kind not in _ORDER or not readable(row) or (before is not None and row.step <= before[1]):
+            if row.kind not in DECISIVE or not readable(row) or (before is not None and row.step <= before[1]):
                 continue
             read = math.log(per_unit(row))
             if before is not None:
@@ -140,11 +138,13 @@ class EdgeScheduler(LRScheduler):
     def _move(self) -> None:
         """Towards the target, by the best kind that was read of late."""
         now = self._watch.steps
-        kind = next((k for k in _ORDER if k in self._read and now - self._read[k][1] <= self._patience), None)
-        if kind is None:
+        recent = {kind: read for kind, read in self._read.items() if now - read[1] <= self._patience}
+        # As in a verdict: of the best rank the one that is nearest to its edge.
+        rank = next((rank for rank in RANKS if recent.keys() & set(rank)), ())
+        if not rank:
             return
         base = float(self.base_lrs[0])
-        read, _, at = self._read[kind]
+        read, _, at = max(recent[kind] for kind in rank if kind in recent)
         wanted = min(self._target / math.exp(read), max(_REACH, self._growth) * at)
         present = self._scale * base
         low, high = self._bounds

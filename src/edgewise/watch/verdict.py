@@ -7,8 +7,9 @@ from typing import Literal, final
 
 import numpy as np
 
+from edgewise.watch.deciding import DECISIVE, deciding
 from edgewise.watch.losses import Losses
-from edgewise.watch.reading import Kind, Reading, Readings, by_worth
+from edgewise.watch.reading import Kind, Reading, Readings
 from edgewise.watch.slope import readable, slope_of
 
 Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "cannot tell"]
@@ -73,7 +74,7 @@ class Verdict:
 
         None where the evidence looked in one direction only: another one may be sharper.
         """
-        told = self.rests_on in ("effective sharpness", "batch sharpness")
+        told = self.rests_on in ("effective sharpness", "mean-square sharpness", "batch sharpness")
         return 1.0 / self.edge_ratio if told and self.edge_ratio and self.edge_ratio > 0 else None
 
     def __str__(self) -> str:
@@ -88,7 +89,6 @@ def judge(
     *,
     small_batches: bool,
     own_batches: bool = False,
-    momentum: float = 0.0,
     optimizer: str = "the optimiser",
 ) -> Verdict:
     """The verdict on a run.
@@ -101,23 +101,16 @@ def judge(
             taken at another one is seen at this one.
         small_batches: whether an update averages over fewer samples than the probe batch has.
         own_batches: whether curvature along an update was read on the update's own batch, not on the probe batch.
-        momentum: β, or Adam's β₁. With it batch sharpness settles between 2(1−β)/η, where noise decides, and
-            2(1+β)/η; it is compared with the middle of these, by ratio.
         optimizer: the optimiser and its line, for the sentences.
-
-    References:
-        andreyev2026momentum
     """
-    evidence = _evidence(readings, step, by_worth(small_batches=small_batches))
+    evidence = _evidence(readings, step)
     ratio = low = high = trend = None
     crossing = None
     if evidence:
         last = evidence[-_NOW:]
-        noisy = evidence[-1].kind == "batch sharpness"
-        line = math.sqrt((1.0 - momentum) / (1.0 + momentum)) if noisy else 1.0
-        ratios = [ratio_at(r, lr) / line for r in last]
+        ratios = [ratio_at(r, lr) for r in last]
         ratio = float(np.median(ratios))
-        scales = [lr / r.lr / line for r in last]
+        scales = [lr / r.lr for r in last]
         bounds = [
             (c * b[0], c * b[1]) for r, c in zip(last, scales, strict=True) if (b := r.ratio_bounds) is not None
         ]
@@ -128,7 +121,7 @@ def judge(
         rows = [row for row in evidence if readable(row)]
         if len(rows) >= _TREND:
             slope = slope_of(rows)
-            trend = slope.rate * lr / line
+            trend = slope.rate * lr
             if slope.rising and trend > 0 and ratio < _BELOW:
                 steps = math.ceil((1.0 - ratio) / trend)
                 crossing = steps if steps <= _FAR * max(step, 1) else None
@@ -154,16 +147,12 @@ def judge(
     )  # fmt: skip
 
 
-def _evidence(readings: Readings, step: int, order: Sequence[Kind]) -> list[Reading]:
-    """The fresh readings of the best kind that has any; where there are none, the last one of all."""
+def _evidence(readings: Readings, step: int) -> list[Reading]:
+    """The fresh readings that decide; where there are none, the last one of all."""
     rows = [
-        r for r in readings if r.kind in order and r.lr > 0 and r.ratio is not None and not math.isnan(r.ratio)
+        r for r in readings if r.kind in DECISIVE and r.lr > 0 and r.ratio is not None and not math.isnan(r.ratio)
     ]
-    for kind in order:
-        fresh = [r for r in rows if r.kind == kind and r.step >= (1.0 - _FRESH) * step]
-        if fresh:
-            return fresh
-    return rows[-1:]
+    return deciding([r for r in rows if r.step >= (1.0 - _FRESH) * step]) or rows[-1:]
 
 
 def ratio_at(reading: Reading, lr: float) -> float:

@@ -50,7 +50,8 @@ class Watch:
         optimizer: any of `torch.optim` that steps without a closure; read anew at every reading.
         criterion: `criterion(outputs, targets)` → scalar; None for a model that returns its own loss.
         probe_batch: `(inputs, targets)` on which curvature is read, always the same; a dict of keyword arguments
-            with no criterion. Larger is more exact, and costs more.
+            with no criterion. Larger is more exact, and costs more; it takes that of several batches of the
+            training to see their noise, which lowers the edge.
         budget: the share of the training time that watching may cost, such as 0.03 or `"3%"`;
             or a `Budget` with a clock of its own.
         batch_size: samples that an update averages over; None observes the first step.
@@ -146,7 +147,6 @@ class Watch:
             self._lr,
             small_batches=self._small_batches,
             own_batches=self._own_batches,
-            momentum=momentum_of(self._optimizer),
             optimizer=self._optimizer_in_words(),
         )
 
