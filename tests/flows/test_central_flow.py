@@ -376,9 +376,10 @@ def test_on_a_network_a_schedule_does_not_move_the_predicted_sharpness(method):
 def test_gradient_descent_has_no_preconditioner_and_its_own_edge():
     objective, flow = minimal_toy([0.0, -0.6]), CentralFlow(GradientDescent(Drop(0.02, 0.01, step=3)))
     state = flow.init(objective, objective.start, 0)
-    assert flow.preconditioner(objective.at(objective.start), state) is None
-    assert flow.critical_curvature_at(state, 0) == pytest.approx(100.0)
-    assert flow.critical_curvature_at(state, 3) == pytest.approx(200.0)
+    point = objective.at(objective.start)
+    assert flow.preconditioner(point, state) is None
+    assert flow.critical_curvature_at(point, state, 0) == pytest.approx(100.0)
+    assert flow.critical_curvature_at(point, state, 3) == pytest.approx(200.0)
     assert flow.described == GradientDescent(Drop(0.02, 0.01, step=3))
 
 

@@ -35,7 +35,7 @@ def test_the_minimal_toy_stops_at_the_edge_with_its_exact_delta():
     assert prediction.sharpness == pytest.approx(2 / ETA, rel=1e-9)
     assert prediction.loss == pytest.approx(float(objective.value(w)) + 2 * G / S1 / ETA, rel=1e-9)
     assert prediction.gradient_norm**2 == pytest.approx(G**2 + 4 / ETA**2 * 2 * G / S1, rel=1e-9)
-    assert flow.critical_curvature_at(state, 30) == 2 / ETA
+    assert flow.critical_curvature_at(objective.at(w), state, 30) == 2 / ETA
 
 
 def test_the_descent_oscillates_around_it_with_that_variance_and_that_loss():

@@ -102,7 +102,7 @@ def look(
                 objective,
                 point,
                 step_size=process.step_size_at(now),
-                critical_curvature=process.critical_curvature_at(state.inner, now),
+                critical_curvature=process.critical_curvature_at(point, state.inner, now),
                 cost=process.cost(state.inner).equivalents,
                 precondition=partial(process.preconditioner, point, state.inner),
                 predict=partial(process.predict, objective, point, state.inner),

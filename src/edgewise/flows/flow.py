@@ -117,8 +117,14 @@ class Flow(ABC, Generic[State]):
         """η of step number `step` of the described method: the flow's unit of time."""
         return step_size(self._method().lr, step)
 
-    def critical_curvature_at(self, state: State, step: int) -> float:
-        """Where the described method loses stability at the flow's present state; NaN if that is not known."""
+    def critical_curvature_at(self, point: Point, state: State, step: int) -> float:
+        """Where the described method loses stability at the flow's present state; NaN if that is not known.
+
+        Args:
+            point: L at the present point; only what decides on it is computed there.
+            state: the present state.
+            step: the number of the method's coming step.
+        """
         try:
             critical = self._method().with_step_size(self.step_size_at(step)).critical_curvature
         except SettingError:  # groups of parameters whose schedules differ have no one step size

@@ -54,6 +54,17 @@ class Method(ABC, Generic[State]):
     def init(self, w: Parameters) -> State:
         """The state before the first step from `w`."""
 
+    def settled(self, w: Parameters, step: int) -> State:
+        """The state at `w` before step number `step`, where what is averaged over a few steps has come to rest.
+
+        It knows what follows from the number of steps, and nothing that is seen on the way: what a flow starts
+        from that asks where the method that it describes loses stability.
+
+        Raises:
+            SettingError: if the step size of that step follows from what was seen.
+        """
+        return replace(self.init(w), step=step)  # type: ignore[type-var]  # states are dataclasses
+
     def look(self, objective: Objective, point: Point, state: State) -> tuple[Parameters, State]:
         """What the coming step takes as its gradient, and a state that knows what was seen on the way.
 

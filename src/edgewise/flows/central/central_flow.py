@@ -200,7 +200,7 @@ class CentralFlow(Flow[CentralFlowState]):
         moment = self._moment
         return PositiveDiagonal(moment.metric(state.second_moment, 1.0)) if moment.by_parameter else None
 
-    def critical_curvature_at(self, state: CentralFlowState, step: int) -> float:
+    def critical_curvature_at(self, point: Point, state: CentralFlowState, step: int) -> float:
         """2/η; for scalar RMSProp, whose one number is part of the curvature's scale, 2(√ν + ε)/η."""
         return self._critical_curvature(state, self.step_size_at(step))
 

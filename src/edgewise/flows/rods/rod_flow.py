@@ -208,7 +208,7 @@ class RodFlow(Flow[RodFlowState]):
         """P of the coming step, for the squared gradients of both ends."""
         return self.method.preconditioner(point.w, state.ends.mean, self._fed(state))
 
-    def critical_curvature_at(self, state: RodFlowState, step: int) -> float:
+    def critical_curvature_at(self, point: Point, state: RodFlowState, step: int) -> float:
         """That of the method at its even state."""
         return self.method.with_step_size(self.step_size_at(step)).critical_curvature_at(state.method)
 

@@ -1,7 +1,8 @@
 """Drifts with a memory: second moments, sums of squares, and the mean of all iterates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from edgewise.flows.stable.drift import Drift, Known, Motion, Seen
 from edgewise.foundation import Parameters, SettingError, Vector
 from edgewise.linalg import PositiveDiagonal
+from edgewise.objectives import Point
 
 
 @final
@@ -58,9 +60,15 @@ class Moments(Drift):
         """Frozen from where the last step that adapts is about to be taken: ν holds its gradient already."""
         return replace(self, frozen=self.freeze_at is not None and step + 1 >= self.freeze_at)
 
-    def preconditioner(self, seen: Seen) -> PositiveDiagonal:
-        """√ν + ε for every parameter."""
+    def preconditioner(self, seen: Seen) -> PositiveDiagonal | None:
+        """√ν + ε for every parameter; none if they have one in common, which then is part of the edge."""
+        if not self.by_parameter:
+            return None
         return PositiveDiagonal(self._divisor(seen).expand(seen.w.shape[0]).clone())
+
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """With ν if it is one number, on which the edge depends."""
+        return state if self.by_parameter else replace(state, square_average=float(moments[0]))
 
     def at(self, seen: Seen) -> Motion:
         """P^(-1/2) H P^(-1/2) behind w; ν relaxes at its own rate, which adds to it."""

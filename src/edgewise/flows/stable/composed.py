@@ -1,8 +1,8 @@
 """Drifts made of others: with weight decay, of a part of the gradient, and slice by slice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -64,6 +64,10 @@ class Decayed(Drift):
     def preconditioner(self, seen: Seen) -> Preconditioner | None:
         """That of the other, for the gradient that it is given."""
         return self.inner.preconditioner(self._given(seen))
+
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """That of the other: coupled decay is not around a method that looks at anything itself."""
+        return self.inner.held(state, point, gradient, moments)
 
     def at(self, seen: Seen) -> Motion:
         """The other one's, by g + γ w, or with γ w taken off the velocity and γ added to the rate."""
@@ -150,6 +154,11 @@ class Shown(Drift):
         """That of the other, for the gradient that it is shown."""
         return self.inner.preconditioner(replace(seen, gradient=self._part(seen.gradient)))
 
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """With that of the other, for the gradient that it is shown."""
+        inner = self.inner.held(state.method, point, lambda: self._part(gradient()), moments)
+        return replace(state, method=inner)
+
     def at(self, seen: Seen) -> Motion:
         """The other one's; Π commutes with H, so that what moves sees Π H Π."""
         motion, w = self.inner.at(seen), seen.w
@@ -177,12 +186,14 @@ class Groups(Drift):
         drifts: of the groups.
         sizes: how many parameters each group has.
         ratios: r_g at the present step.
+        step: the number of the present step.
     """
 
     methods: tuple[AnyMethod, ...]
     drifts: tuple[Drift, ...]
     sizes: tuple[int, ...]
     ratios: tuple[float, ...]
+    step: int = field(default=0, compare=False)
 
     @property
     def remembers(self) -> bool:
@@ -202,22 +213,21 @@ class Groups(Drift):
         """With what each then is, and the ratios of the step sizes at that step."""
         # Every group looks at the full gradient: none of them measures anything.
         drifts = tuple(drift.after(step, known) for drift in self.drifts)
-        return replace(self, drifts=drifts, ratios=ratios_at(self.methods, step))
+        return replace(self, drifts=drifts, ratios=ratios_at(self.methods, step), step=step)
 
     def preconditioner(self, seen: Seen) -> Preconditioner | None:
         """diag(P_g Λ_g/Λ₁) with the critical curvatures Λ of the groups: the metric of their common edge.
 
-        Where a critical curvature is no number, Λ_g/Λ₁ is taken as 1/r_g, as it is for groups that differ in
-        their step size only.
+        Where a group is stable at no curvature there is none, and Λ_g/Λ₁ is taken as 1/r_g, as it is for groups
+        that differ in their step size only.
         """
-        blocks = [drift.preconditioner(own) for drift, own in self._parts(seen)]
-        edges = [
-            method.with_step_size(ratio * seen.eta).critical_curvature
-            for method, ratio in zip(self.methods, self.ratios, strict=True)
-        ]
-        numbers = [edge for edge in edges if not callable(edge) and edge > 0.0]
-        known = len(numbers) == len(edges)
-        factors = [edge / numbers[0] for edge in numbers] if known else [1.0 / ratio for ratio in self.ratios]
+        blocks, edges = [], []
+        for method, (drift, own) in zip(self.methods, self._parts(seen), strict=True):
+            blocks.append(drift.preconditioner(own))
+            # None of them sees anything but its gradient: there is nothing to be held.
+            edges.append(method.critical_curvature_at(method.settled(own.w, self.step)))
+        stable = all(edge > 0.0 for edge in edges)
+        factors = [edge / edges[0] for edge in edges] if stable else [1.0 / ratio for ratio in self.ratios]
         return self._metric(seen, blocks, factors)
 
     def at(self, seen: Seen) -> Motion:

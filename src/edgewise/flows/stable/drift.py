@@ -21,8 +21,8 @@ is counted in step sizes, so that a drift holds no η unless its memory is count
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -125,6 +125,17 @@ class Drift(ABC):
         """P, by which the gradient is divided; None for one."""
         return None
 
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """The method's `state`, with what the method would have seen of L where the flow is.
+
+        Args:
+            state: as the method has it that has settled there.
+            point: L where the flow is.
+            gradient: what of its gradient the method is shown; computed when it is asked for.
+            moments: the variables beside w.
+        """
+        return state
+
     @abstractmethod
     def at(self, seen: Seen) -> Motion:
         """The velocity of w and of what is beside it, and how fast that relaxes."""
@@ -151,6 +162,10 @@ class Along(Drift):
 class Normalized(Drift):
     """dw/dτ = −g/‖g‖: unit speed, towards a minimum that it reaches in finite time."""
 
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """With ‖g‖."""
+        return replace(state, gradient_norm=float(gradient().norm()))
+
     def at(self, seen: Seen) -> Motion:
         """−g/‖g‖; the projected H/‖g‖ behind it is bounded by H/‖g‖."""
         norm = float(seen.gradient.norm())
@@ -169,6 +184,10 @@ class Rooted(Drift):
     """
 
     minimum: float
+
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """With √(L − min L)."""
+        return replace(state, root=math.sqrt(max(0.0, float(point.value) - self.minimum)))
 
     def at(self, seen: Seen) -> Motion:
         """The rank-one part of the curvature of √(L − min L) is negative: H/(2√(L − min L)) bounds it."""
@@ -199,6 +218,10 @@ class Ascended(Drift):
         """The gradient uphill, or at w where there is no uphill."""
         norm = float(point.gradient.norm())
         return point.gradient if norm == 0.0 else objective.gradient(point.w + point.gradient * (self.rho / norm))
+
+    def held(self, state: Any, point: Point, gradient: Callable[[], Tensor], moments: Tensor) -> Any:
+        """With ‖∇L(w)‖."""
+        return replace(state, gradient_norm=float(point.gradient.norm()))
 
     def at(self, seen: Seen) -> Motion:
         """A mode of curvature S sees S (1 + ρS/‖∇L‖)."""

@@ -1,5 +1,6 @@
 """Stable flow: the flow of any method, without its oscillation."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import ClassVar, final
@@ -24,9 +25,9 @@ from edgewise.flows.integrators import (
 )
 from edgewise.flows.stable.drift import Drift, Motion, Seen
 from edgewise.flows.stable.limits import drift
-from edgewise.foundation import FlowError, Parameters, Vector
+from edgewise.foundation import FlowError, Parameters, SettingError, Vector
 from edgewise.linalg import Function, Operator, Preconditioner
-from edgewise.methods import AnyMethod, ScalarRMSProp, ScalarRMSPropState
+from edgewise.methods import AnyMethod
 from edgewise.objectives import Objective, Point
 
 # Gradients that one step of the method may cost; the stiffest that are worth it take tens.
@@ -182,20 +183,26 @@ class StableFlow(Flow[StableFlowState]):
 
     def preconditioner(self, point: Point, state: StableFlowState) -> Preconditioner | None:
         """P at the present time, by which every parameter's gradient is divided; None where it is not."""
-        if isinstance(self.method, ScalarRMSProp):  # its one number is part of the critical curvature
-            return None
-        moments = state.stride.at(state.time)[point.w.shape[0] :]
-        return _moving(state).preconditioner(_seen(point, point.gradient, moments, state.step_size))
+        limit = drift(state.method).after(state.step, state.known)
+        return limit.preconditioner(_seen(point, point.gradient, _beside(point, state), state.step_size))
 
-    def critical_curvature_at(self, state: StableFlowState, step: int) -> float:
-        """Where the method loses stability; for scalar RMSProp 2(√ν + ε)/η with the ν of the flow.
+    def critical_curvature_at(self, point: Point, state: StableFlowState, step: int) -> float:
+        """Where the method loses stability where the flow is, by the method's own closed form.
 
-        NaN for others whose critical curvature depends on what a step sees.
+        What a step sees is that of the flow: 2‖g‖/η for normalized GD, 4√(L − min L)/η on the root of the loss,
+        (‖g‖/2ρ)(√(1 + 8ρ/(η‖g‖)) − 1) for SAM, 2(√ν + ε)/η for scalar RMSProp. What follows from the number of the
+        step is that of `step`: c of schedule-free averaging, the momentum of NAdam with Π = 0, for its average is
+        at rest. The gradient that the first and the third take at the point is not counted in the cost.
+
+        NaN at a driven edge ratio: its step size follows from curvature that the flow does not measure.
         """
-        if not isinstance(self.method, ScalarRMSProp):
-            return Flow.critical_curvature_at(self, state, step)
-        held = ScalarRMSPropState(step=step, square_average=float(state.stride.at(state.time)[-1]))
-        return self.method.with_step_size(self.step_size_at(step)).critical_curvature_at(held)
+        try:
+            settled = state.method.settled(point.w, step)
+        except SettingError:
+            return math.nan
+        limit = drift(state.method).after(state.step, state.known)
+        held = limit.held(settled, point, lambda: point.gradient, _beside(point, state))
+        return state.method.critical_curvature_at(held)
 
     def cost(self, state: StableFlowState) -> Cost:
         """Up to the end of the integrator's step, which lies ahead of the present time."""
@@ -225,6 +232,11 @@ class DriftField(VectorField):
 def _moving(state: StableFlowState) -> Drift:
     """The drift that the stride was made for."""
     return drift(state.method).after(max(0, state.step - 1), state.known)
+
+
+def _beside(point: Point, state: StableFlowState) -> Tensor:
+    """What the drift carries beside w, at the present time."""
+    return state.stride.at(state.time)[point.w.shape[0] :]
 
 
 def _seen(point: Point, gradient: Tensor, moments: Tensor, eta: float) -> Seen:

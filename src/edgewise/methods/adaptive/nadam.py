@@ -1,7 +1,7 @@
 """NAdam: Adam that looks ahead along its average, as Nesterov's momentum does, which lowers its edge."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -92,6 +92,11 @@ class NAdam(Method[NAdamState]):
         single = torch.promote_types(torch.get_default_dtype(), torch.float32)
         zeros, one = w.new_zeros(w.shape), torch.ones((), dtype=single)
         return NAdamState(step=0, average=zeros, square_average=zeros.clone(), momentum_product=one)
+
+    def settled(self, w: Parameters, step: int) -> NAdamState:
+        """Π = 0: nothing is left of the start."""
+        start = self.init(w)
+        return replace(start, step=step, momentum_product=torch.zeros_like(start.momentum_product))
 
     def step(self, w: Parameters, gradient: Parameters, state: NAdamState) -> tuple[Parameters, NAdamState]:
         """w − η [(1 − μ_t) g + μ̂ m']/P, and one more step counted."""

@@ -139,6 +139,18 @@ class AtEdgeRatio(Method[AtEdgeRatioState]):
         eta = self.method.step_size_at(inner)
         return AtEdgeRatioState(step=0, method=inner, step_size=eta, sharpness=None, block=None)
 
+    def settled(self, w: Parameters, step: int) -> AtEdgeRatioState:
+        """There is none.
+
+        Raises:
+            SettingError: always.
+        """
+        raise SettingError(
+            f"the edge of {type(self).__name__}({self.method}) after so many steps",
+            "its step size follows from the curvature that was measured on the way",
+            "Give the state that method.look or method.step returns",
+        )
+
     def look(
         self, objective: Objective, point: Point, state: AtEdgeRatioState
     ) -> tuple[Parameters, AtEdgeRatioState]:

@@ -132,6 +132,11 @@ class ParameterGroups(Method[ParameterGroupsState]):
         parts = zip(self.methods, w.split(self.sizes), strict=True)
         return ParameterGroupsState(step=0, groups=tuple(method.init(part) for method, part in parts))
 
+    def settled(self, w: Parameters, step: int) -> ParameterGroupsState:
+        """Every group's."""
+        parts = zip(self.methods, w.split(self.sizes), strict=True)
+        return ParameterGroupsState(step=step, groups=tuple(method.settled(part, step) for method, part in parts))
+
     def step(
         self, w: Parameters, gradient: Parameters, state: ParameterGroupsState
     ) -> tuple[Parameters, ParameterGroupsState]:

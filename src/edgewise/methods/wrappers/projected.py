@@ -116,6 +116,10 @@ class Projected(Method[ProjectedState]):
             )
         return ProjectedState(step=0, method=self.method.init(w), block=None)
 
+    def settled(self, w: Parameters, step: int) -> ProjectedState:
+        """Around the method's."""
+        return replace(self.init(w), step=step, method=self.method.settled(w, step))
+
     def look(self, objective: Objective, point: Point, state: ProjectedState) -> tuple[Parameters, ProjectedState]:
         """The part of what the method looks at; every so many steps the subspace is measured anew."""
         gradient, inner = self.method.look(objective, point, state.method)

@@ -82,6 +82,10 @@ class WeightDecay(Method[Any]):
         """The method's."""
         return self.method.init(w)
 
+    def settled(self, w: Parameters, step: int) -> Any:
+        """The method's."""
+        return self.method.settled(w, step)
+
     def look(self, objective: Objective, point: Point, state: Any) -> tuple[Parameters, Any]:
         """What the method looks at, without the decay, which the step adds."""
         return self.method.look(objective, point, state)
@@ -212,6 +216,10 @@ class DecoupledWeightDecay(Method[Any]):
     def init(self, w: Parameters) -> Any:
         """The method's."""
         return self.method.init(w)
+
+    def settled(self, w: Parameters, step: int) -> Any:
+        """The method's."""
+        return self.method.settled(w, step)
 
     def look(self, objective: Objective, point: Point, state: Any) -> tuple[Parameters, Any]:
         """What the method looks at."""
