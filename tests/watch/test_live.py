@@ -32,7 +32,7 @@ def plain(model, batch):
 def test_the_present_loss():
     model, batch = mlp(), digits_like()
     live = live_of(model)
-    assert live.present == live.value_at() == plain(model, batch)
+    assert live.value_at() == plain(model, batch)
     assert live.samples == 24
     assert live.device == torch.device("cpu")
     assert live.space.names == tuple(name for name, _ in model.named_parameters())
@@ -252,9 +252,10 @@ def test_rounding_is_that_of_the_precision_in_use(dtype, autocast, rounding):
 
 def test_parameters_in_half_precision_have_a_loss_and_no_hessian():
     model = mlp(dtype=torch.bfloat16)
-    live = live_of(model, digits_like(dtype=torch.bfloat16))
+    batch = digits_like(dtype=torch.bfloat16)
+    live = live_of(model, batch)
     assert not live.differentiable_twice
-    assert live.value_at() == live.present
+    assert live.value_at() == plain(model, batch)
     words = r"^second derivatives with parameters of torch\.bfloat16: .*autocast"
     with pytest.raises(SettingError, match=words), live.point():
         pass
@@ -282,7 +283,7 @@ def test_inputs_in_a_tuple_or_a_dict():
     model, scale = Pair(), torch.tensor(2.0)
     by_place = live_of(model, ((x, scale), y))
     by_name = live_of(model, ({"scale": scale, "x": x}, y))
-    assert by_place.present == by_name.present == CRITERION(2 * model.inner(x), y).item()
+    assert by_place.value_at() == by_name.value_at() == CRITERION(2 * model.inner(x), y).item()
     assert by_place.samples == by_name.samples == 24  # a number is no sample
     with by_name.point(torch.arange(5)) as point:
         assert float(point.value) == pytest.approx(CRITERION(2 * model.inner(x[:5]), y[:5]).item(), rel=1e-6)

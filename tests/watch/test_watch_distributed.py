@@ -1,8 +1,6 @@
 """Two processes that train one model: the watch in one of them reads what a single process would."""
 
 import multiprocessing
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from torch.nn.parallel import DistributedDataParallel
 from edgewise.foundation import SettingError
 from edgewise.watch import Watch
 from edgewise.watch.live import bare, replicas
-from reference.bad_settings import as_a_user_types
 from reference.watched import digits_like, mlp, plenty
 
 CRITERION = nn.CrossEntropyLoss()
@@ -133,33 +130,4 @@ def test_synchronised_batch_norm_in_a_group_of_two_is_refused(alone, monkeypatch
         match=r"^a model with SyncBatchNorm in more than one process: its batch statistics are those of all "
         r"processes: a reading in one would wait for the others\. Watch a run with nn\.BatchNorm2d in its place",
     ):
-        Watch(model, make(model), CRITERION, digits_like())
-
-
-SHARDED = (
-    r"^a Sequential whose parameters are sharded over processes: a reading in one of them would wait for the"
-    r" others\. Watch a run with DistributedDataParallel, or one process\.$"
-)
-
-
-def test_sharded_parameters_are_refused(alone):
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.tensor import Replicate, distribute_tensor
-
-    mesh = init_device_mesh("cpu", (1,))
-    model = mlp()
-    model[0].weight = nn.Parameter(distribute_tensor(model[0].weight.detach(), mesh, [Replicate()]))
-    with as_a_user_types(), pytest.raises(SettingError, match=SHARDED):
-        Watch(model, make(model), CRITERION, digits_like())
-
-
-def test_a_wrapper_that_shards_is_refused(monkeypatch):
-    class Sharded(nn.Linear):
-        """Stands for the one of PyTorch, which wants an accelerator."""
-
-    pretended = types.ModuleType("torch.distributed.fsdp")
-    pretended.FullyShardedDataParallel = Sharded
-    monkeypatch.setitem(sys.modules, "torch.distributed.fsdp", pretended)
-    model = nn.Sequential(Sharded(6, 3))
-    with pytest.raises(SettingError, match=SHARDED):
         Watch(model, make(model), CRITERION, digits_like())

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from edgewise.foundation import Parameters, ParameterSpace, SettingError, first_line
 from edgewise.objectives import DoubleBackward, Point, SupervisedTerms, fixed_data
 from edgewise.watch.randomness import draw_alike, randomness_kept
+from edgewise.watch.sharding import Agreement, Shards, local
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 Weights = list[Tensor]
@@ -30,6 +31,9 @@ Weights = list[Tensor]
 class LiveLoss:
     """The loss of a live model on a batch, as a function of its weights.
 
+    Of a sharded model it is the loss of all processes, each with a batch of its own: their mean, weighted by
+    samples. Every process has to ask for it at once, and weights are the shards of this one.
+
     Args:
         model: the model as it is trained; a wrapper of `DistributedDataParallel` is looked through, since a
             reading takes no part in the exchange between processes.
@@ -39,6 +43,9 @@ class LiveLoss:
         parameters: the names of those that are trained, and the tensors.
         autocast: makes the context in which a forward pass runs.
         seed: of the random numbers inside a forward pass: every one draws the same dropout.
+
+    Attributes:
+        samples: how many the probe batch has, those of all processes of a sharded model.
 
     Raises:
         SettingError: if the parts do not make one number.
@@ -60,19 +67,22 @@ class LiveLoss:
         self.space = ParameterSpace(tuple(parameters), tuple(tuple(p.shape) for p in parameters.values()))
         self._owners = list(parameters.values())
         self._seed = seed
-        self.inputs, self.targets = self._halves(batch)
-        self._check_devices()
-        self.present = self._first_value()
+        self.shards = Shards(self.model, self._owners)
+        with self.agreement.together():
+            self.inputs, self.targets = self._halves(batch)
+            self._check_devices()
+            self.samples = round(self.agreement.total(_samples(self.inputs)))
+            self._check_value()
+
+    @property
+    def agreement(self) -> Agreement:
+        """Of the processes that share the model."""
+        return self.shards.agreement
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self._parameters[0].device
-
-    @property
-    def samples(self) -> int:
-        """How many the probe batch has."""
-        return next((t.shape[0] for t in fixed_data.tensors_in(self.inputs) if t.ndim), 0)
+        return self.shards.device(self._parameters[0])
 
     def use_autocast(self, autocast: Autocast) -> None:
         """Run forward passes in this context from now on."""
@@ -84,7 +94,9 @@ class LiveLoss:
         with self.autocast():
             kind = self.device.type
             dtype = (
-                torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._parameters[0].dtype
+                torch.get_autocast_dtype(kind)
+                if torch.is_autocast_enabled(kind)
+                else self.shards.dtype(self._parameters[0])
             )
         # The loss is a mean over samples, which rounds each on its own.
         return torch.finfo(dtype).eps / (1.0 if dtype in (torch.float32, torch.float64) else self.samples**0.5)
@@ -133,8 +145,14 @@ class LiveLoss:
             kept: places of the parameters to differentiate by; None takes all.
 
         Raises:
-            SettingError: if the parameters are in half precision, in which a Hessian is mostly rounding.
+            SettingError: if the parameters are sharded, or in half precision, where a Hessian is mostly rounding.
         """
+        if self.shards:
+            raise SettingError(
+                "second derivatives of a sharded model",
+                "PyTorch gathers its weights anew in every forward pass, and takes no derivative through that",
+                "Read the critical sharpness, which takes forward passes alone",
+            )
         if not self.differentiable_twice:
             raise SettingError(
                 f"second derivatives with parameters of {self._parameters[0].dtype}",
@@ -162,8 +180,8 @@ class LiveLoss:
 
     @property
     def differentiable_twice(self) -> bool:
-        """Whether all parameters are in full precision."""
-        return all(p.dtype in (torch.float32, torch.float64) for p in self._parameters)
+        """Whether all parameters are whole and in full precision."""
+        return not self.shards and all(p.dtype in (torch.float32, torch.float64) for p in self._parameters)
 
     def part(self, kept: Sequence[int] | None) -> ParameterSpace:
         """The names and shapes of the parameters at these places."""
@@ -174,12 +192,12 @@ class LiveLoss:
     @property
     def _parameters(self) -> Weights:
         # Looked up each time: some training puts another tensor into the same parameter, as p.data = … does.
-        return [p.detach() for p in self._owners]
+        return [local(p.detach()) for p in self._owners]
 
     def flat(self, tensors: Sequence[Tensor | None]) -> Parameters:
         """A tensor for each parameter, None for zero, as one vector."""
         pairs = zip(tensors, self._parameters, strict=True)
-        return torch.cat([(torch.zeros_like(p) if t is None else t.detach()).reshape(-1) for t, p in pairs])
+        return torch.cat([(torch.zeros_like(p) if t is None else local(t.detach())).reshape(-1) for t, p in pairs])
 
     def _halves(self, batch: Any) -> tuple[Any, Any]:
         if self.criterion is None:
@@ -216,16 +234,16 @@ class LiveLoss:
                         f"the model is on {self.device}",
                         f"Type .to({str(self.device)!r}) on the probe batch",
                     )
-        if self.samples == 0:
+        if _samples(self.inputs) == 0:
             raise SettingError(
                 "a probe batch without samples",
                 "the first axis of its first tensor counts them",
                 "Give a batch as the training takes",
             )
 
-    def _first_value(self) -> float:
+    def _check_value(self) -> None:
         shapes = ", ".join(str(tuple(t.shape)) for t in fixed_data.tensors_in(self.inputs))
-        with self._untouched(), torch.no_grad(), self.autocast():
+        with self._untouched(), torch.no_grad(), self.autocast(), self.shards.gathered():
             try:
                 outputs = self._outputs(self.inputs)
             except Exception as error:
@@ -258,14 +276,14 @@ class LiveLoss:
                 "nothing can be compared with it",
                 "Give a batch without nan, and a model whose parameters are finite",
             )
-        return float(value)
 
     def _value(self, inputs: Any, targets: Any) -> float:
         # Under autocast PyTorch keeps casts of the weights, which are no longer theirs.
         torch.clear_autocast_cache()
         draw_alike(self._seed, self.device)
-        with self.autocast():
-            return float(self._of_outputs(self._outputs(inputs), targets))
+        with self.autocast(), self.shards.gathered():
+            value = float(self._of_outputs(self._outputs(inputs), targets))
+        return self.agreement.mean(value, _samples(inputs))
 
     def _outputs(self, inputs: Any) -> Any:
         if isinstance(inputs, Mapping):
@@ -349,7 +367,13 @@ def uncompiled(model: nn.Module) -> nn.Module:
 def replicas(model: nn.Module) -> int:
     """How many processes train the same model, each on samples of its own."""
     wrapper = uncompiled(model)
-    return wrapper.process_group.size() if isinstance(wrapper, DistributedDataParallel) else 1
+    if isinstance(wrapper, DistributedDataParallel):
+        return wrapper.process_group.size()
+    return Shards(model, ()).replicas
+
+
+def _samples(inputs: Any) -> int:
+    return next((t.shape[0] for t in fixed_data.tensors_in(inputs) if t.ndim), 0)
 
 
 @contextmanager

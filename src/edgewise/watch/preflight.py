@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from edgewise.foundation import SettingError
 from edgewise.watch.live import bare, uncompiled
+from edgewise.watch.sharding import Shards
 
 
 def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optimizer, dict[str, Tensor]]:
@@ -45,6 +46,7 @@ def inspect_training(model: Any, optimizer: Any, batch_size: Any) -> tuple[Optim
             "the watch reads the loss as it is trained, with dropout and batch statistics",
             "Type model.train() before making the watch",
         )
+    Shards(model, ()).reshard()
     moved = {id(p) for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
     trainable = {name: p for name, p in uncompiled(bare(model)).named_parameters() if p.requires_grad}
     if not trainable:
@@ -91,17 +93,14 @@ def _refuse_closures(optimizer: Optimizer) -> None:
 
 def _refuse_exchange(model: nn.Module) -> None:
     """A reading takes place in one process: where a forward pass needs the others, it would wait for ever."""
-    # Whoever shards has these modules; to load them takes a while.
-    kinds = (
-        getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", ()),
-        getattr(sys.modules.get("torch.distributed.fsdp"), "FullyShardedDataParallel", ()),
-    )
-    parts = [*model.modules(), *model.parameters()]
-    if any(isinstance(part, kinds) for part in parts):
+    # Whoever shards has this module; to load it takes a while.
+    flattened = getattr(sys.modules.get("torch.distributed.fsdp"), "FullyShardedDataParallel", ())
+    parts = list(model.modules())
+    if any(isinstance(part, flattened) for part in parts):
         raise SettingError(
-            f"a {type(model).__name__} whose parameters are sharded over processes",
-            "a reading in one of them would wait for the others",
-            "Watch a run with DistributedDataParallel, or one process",
+            f"a {type(model).__name__} inside FullyShardedDataParallel",
+            "it shards one flat vector, in which no parameter can be found",
+            "Type torch.distributed.fsdp.fully_shard(model), which shards each parameter",
         )
     if any(isinstance(part, nn.SyncBatchNorm) and _processes(part) > 1 for part in parts):
         raise SettingError(

@@ -16,6 +16,7 @@ from edgewise.watch.instruments import (
 )
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.reading import Reading
+from edgewise.watch.sharding import ElsewhereError, Timetable
 
 # From this edge ratio on, eigenpairs are worth their price.
 _NEAR, _NEAR_WEIGHT = 0.6, 2.0
@@ -23,13 +24,17 @@ _NEAR, _NEAR_WEIGHT = 0.6, 2.0
 _LIGHT = 10
 # An instrument that fails so many times in a row is left alone.
 _PATIENCE = 3
+# How badly it may fail: a line that is not known stays unknown; anything else may pass, an overflow as often as it
+# likes.
+_PASSES, _COUNTS, _LASTS = 1, 2, 3
 
 
 @final
 class Rota:
     """The instruments of a watch, and which of them reads next.
 
-    An instrument is chosen a step ahead, since some need the weights before the update that they read.
+    An instrument is chosen a step ahead, since some need the weights before the update that they read. The
+    processes of a sharded model choose the same one at the same step; what fails in one of them fails in all.
 
     Args:
         live: the loss of the model.
@@ -43,7 +48,9 @@ class Rota:
 
     def __init__(self, live: LiveLoss, budget: Budget, complaints: Complaints, seed: int) -> None:
         self.before: Weights | None = None
-        self._live, self._budget, self._complaints = live, budget, complaints
+        self._live, self._clock, self._complaints = live, budget.clock, complaints
+        self._timetable = Timetable(live.agreement, budget)
+        self._budget = self._timetable.budget
         self._norms = Norms()
         self._eigenvector = EffectiveSharpness(seed)
         self._instruments: dict[str, Instrument] = {"critical sharpness": CriticalSharpness()}
@@ -54,11 +61,11 @@ class Rota:
         self._following = False
         self._failures: dict[str, int] = {}
         self._ratio: float | None = None
-        clock = budget.clock()
+        clock = self._clock()
         live.value_at()
-        seconds = budget.clock() - clock
+        _, seconds = self._timetable.end(seconds=self._clock() - clock)
         for name, instrument in self._instruments.items():
-            budget.expect(name, instrument.passes * seconds)
+            self._budget.expect(name, instrument.passes * seconds)
 
     @property
     def shares(self) -> Mapping[str, float] | None:
@@ -67,6 +74,7 @@ class Rota:
 
     def rests(self, step: int) -> bool:
         """Whether nothing is to be read now; if so, what is to be read at the next step is chosen."""
+        self._timetable.step()
         if self._armed is not None or self._following:
             return False
         if step % _LIGHT == 0 or not self._budget.asleep:
@@ -78,12 +86,11 @@ class Rota:
         readings: list[Reading] = []
         if self._following:
             self._following = False
-            readings += self._try("norms", lambda: self._norms.follow(moment))
+            readings += self._try("norms", lambda: self._norms.follow(moment))[0]
         if self._armed is not None:
             (name, instrument), self._armed = self._armed, None
-            clock = self._budget.clock()
-            own = self._try(name, lambda: instrument.read(moment))
-            self._charge(name, instrument, own, self._budget.clock() - clock)
+            own, seconds = self._try(name, lambda: instrument.read(moment))
+            self._charge(name, instrument, own, seconds)
             self._following = instrument is self._norms
             readings += own
         self._ratio = next((r.ratio for r in reversed(readings) if r.ratio is not None), self._ratio)
@@ -112,18 +119,25 @@ class Rota:
         passes = sum(reading.passes for reading in readings)
         self._budget.expect(name, seconds * max(instrument.passes, 1.0) / passes if passes else seconds)
 
-    def _try(self, name: str, read: Callable[[], list[Reading]]) -> list[Reading]:
+    def _try(self, name: str, read: Callable[[], list[Reading]]) -> tuple[list[Reading], float]:
+        """What is read, and the seconds that it took."""
+        clock, readings, error, failure = self._clock(), [], None, 0
         try:
             readings = read()
-        except Exception as failure:
+        except Exception as raised:
             # Where the weights are not finite every instrument fails in its own way.
-            error = failure if self._live.finite else FloatingPointError("the weights are not finite")
-            # A line that is not known stays unknown. Anything else may pass, an overflow as often as it likes.
-            if isinstance(error, EdgewiseError):
-                self._failures[name] = _PATIENCE
-            elif not isinstance(error, FloatingPointError):
-                self._failures[name] = self._failures.get(name, 0) + 1
-            self._complaints.about(f"the {name}", error)
-            return []
-        self._failures[name] = 0
-        return readings
+            error = raised if self._live.finite else FloatingPointError("the weights are not finite")
+            lasts = isinstance(error, EdgewiseError) and not isinstance(error, ElsewhereError)
+            failure = (
+                _LASTS if lasts else _PASSES if isinstance(error, FloatingPointError | ElsewhereError) else _COUNTS
+            )
+        worst, seconds = self._timetable.end(failure, self._clock() - clock)
+        if not worst:
+            self._failures[name] = 0
+            return readings, seconds
+        if worst == _LASTS:
+            self._failures[name] = _PATIENCE
+        elif worst == _COUNTS:
+            self._failures[name] = self._failures.get(name, 0) + 1
+        self._complaints.about(f"the {name}", error or ElsewhereError())
+        return [], seconds

@@ -23,7 +23,7 @@ _NORMS = 1 / 10
 
 @final
 class Spotter:
-    """Takes in every loss, and explains those that are spikes.
+    """Takes in every loss, and explains those that are spikes; of a sharded model it only sees them.
 
     Args:
         live: the loss of the model.
@@ -58,6 +58,8 @@ class Spotter:
         self._batches: deque[tuple[int, Any]] = deque(maxlen=2)
         self._highest = -math.inf
         self._copies, self._norms = Cadence(budget, _COPIES), Cadence(budget, _NORMS)
+        # A norm and a replay of a sharded model take all its processes, and a loss is seen in one.
+        self._replays = not live.shards
 
     def see(self, step: int, loss: Any, batch: Any) -> None:
         """Take in the loss of a step, after its update.
@@ -77,7 +79,8 @@ class Spotter:
         self._pending.append((step, value, self._lr))
         if batch is not None:
             self._batches.append((step, batch))
-        due = not far and (self._norms.due(step) or self._copies.due(step) or not value <= self._highest)
+        copies = self._replays and (self._norms.due(step) or self._copies.due(step))
+        due = not far and (copies or not value <= self._highest)
         if due or len(self._pending) >= _TOGETHER:
             self.settle(step)
 
@@ -117,6 +120,7 @@ class Spotter:
     def _keep(self, step: int, loss: float, lr: float, batch: Any, *, now: bool) -> None:
         """Keep what a spike would be replayed from; gradients and weights as often as the budget allows."""
         clock, norm = self._budget.clock, None
+        now = now and self._replays
         if now and self._norms.due(step):
             began = clock()
             norm = self._gradient_norm()
@@ -128,7 +132,7 @@ class Spotter:
             self._copies.took(step, clock() - began)
 
     def _gradient_norm(self) -> Tensor | None:
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [p.grad for p in self._parameters if p.grad is not None and self._replays]
         return nn.utils.get_total_norm(gradients) if gradients else None
 
     @property

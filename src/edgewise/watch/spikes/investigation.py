@@ -96,7 +96,14 @@ class _Investigation:
     def report(self, lr: float | None, last_edge_ratio: float | None) -> SpikeReport:
         spike, step = self.spike, self.spike.step
         before = self.recorder.at(step - 1)
-        pair = self._try("the update before it", self._pair) or _Pair(None, None, None, False)
+        pair = _Pair(None, None, None, False)
+        if self.live.shards:
+            self.unmeasured.append(
+                "anything but losses and step sizes: the model is sharded, and a replay in the process that "
+                "saw the spike would wait for the others"
+            )
+        else:
+            pair = self._try("the update before it", self._pair) or pair
         evidence = SpikeEvidence(
             step=step,
             loss_before=spike.level if spike.level is not None else self.recorder.usual("loss", step),
@@ -116,11 +123,13 @@ class _Investigation:
             after_spike=pair.after_spike,
             rewound=self.rewound,
         )
-        evidence = self._moments(evidence)
-        evidence = self._values(evidence, pair)
-        if pair.old is not None and pair.new is not None:
-            evidence = self._along(evidence, pair.old, pair.new)
-        evidence = replace(self._finiteness(evidence, pair), unmeasured=tuple(self.unmeasured))
+        if not self.live.shards:
+            evidence = self._moments(evidence)
+            evidence = self._values(evidence, pair)
+            if pair.old is not None and pair.new is not None:
+                evidence = self._along(evidence, pair.old, pair.new)
+            evidence = self._finiteness(evidence, pair)
+        evidence = replace(evidence, unmeasured=tuple(self.unmeasured))
         finding = cause_of(evidence)
         return SpikeReport(
             step=step,
