@@ -42,6 +42,10 @@ class Watch:
             watch.step(loss)
         print(watch.verdict())
 
+    A sharded model (`fully_shard`) takes all its processes to compute a loss: each of them makes a watch, with a
+    probe batch of its own, and calls `step` at every step, and all read the same numbers, those of the probe
+    batches together. Forward passes are all that is read of it; a spike is seen and not replayed.
+
     It changes nothing: parameters, gradients, buffers, random numbers, mode and the optimiser are bit by
     bit what they would be without it. After its construction it raises nothing: what fails is said in one warning.
 
@@ -306,4 +310,5 @@ class Watch:
         name = type(self._optimizer).__name__
         if self._line is not None:
             return f"{name} with its edge at {self._line.formula} = {self._line.critical_curvature:.4g}"
-        return f"{name}, by its own updates"
+        by = f"{name}, by its own updates"
+        return f"{by}: second derivatives of a sharded model are not read" if self._live.shards else by
