@@ -23,12 +23,14 @@ MethodName = Literal[
     "scalar-rmsprop",
     "adam",
     "adamw",
+    "nadam",
+    "adagrad",
     "muon",
     "schedule-free",
 ]
 
 _BETA, _RHO = 0.9, 0.05
-_PRECONDITIONED = ("rmsprop", "adam", "adamw", "muon")
+_PRECONDITIONED = ("rmsprop", "adam", "adamw", "nadam", "adagrad", "muon")
 
 
 @Parameter(name="*", group=METHOD)
@@ -42,8 +44,8 @@ class MethodOptions:
         lr: the step size.
         critical: instead: the sharpness at which the method loses stability. 200 means 2/200 for gradient
             descent, (2 + 2 beta)/200 for heavy ball. With a preconditioner it is the effective sharpness.
-        beta: momentum, the first beta of Adam; 0.9 where a method needs one and none is given.
-        beta2: the decay of the squared gradients of RMSProp and Adam.
+        beta: momentum, the first beta of Adam and NAdam; 0.9 where a method needs one and none is given.
+        beta2: the decay of the squared gradients of RMSProp, Adam and NAdam.
         eps: what is added to their root.
         rho: the radius of SAM; 0.05 if not given.
         batch_size: samples a step, for sgd.
@@ -189,6 +191,8 @@ def _kinds() -> dict[str, Any]:
         "scalar-rmsprop": methods.ScalarRMSProp,
         "adam": methods.Adam,
         "adamw": methods.AdamW,
+        "nadam": methods.NAdam,
+        "adagrad": methods.Adagrad,
         "muon": methods.Muon,
         "schedule-free": methods.ScheduleFree,
     }
