@@ -11,6 +11,7 @@ from torch import Tensor
 from edgewise.foundation import SettingError
 from edgewise.watch.companion import Companion
 from edgewise.watch.library import library
+from edgewise.watch.live import replicas
 from edgewise.watch.sinks import MLflow, TensorBoard, Trackio, WeightsAndBiases
 from edgewise.watch.watch import Sink, Watch
 
@@ -136,12 +137,13 @@ class WatchCallback(_TrainerCallback):  # type: ignore[misc]
                 "the Trainer tells its callbacks neither the loss nor the batch",
                 "Put labels into the batch so that the model computes its loss, or watch a loop of your own",
             )
+        samples = self._companion.samples
         self._companion.begin(
             model,
             optimizer,
             self._alone(self._companion.first_batch, args),
             (self._log, *(self._reporters(args) if state.is_world_process_zero else ())),
-            batch_size=self._companion.samples,
+            batch_size=None if samples is None else samples * replicas(model),
         )
 
     def _alone(self, batch: Mapping[str, Any], args: Any) -> dict[str, Any]:
