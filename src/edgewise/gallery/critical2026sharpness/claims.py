@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edgewise.claims import AtLeast, AtMost, Claim, Measure, Runs, Within, only
+from edgewise.claims import AtLeast, AtMost, Between, Claim, Measure, Runs, Within, only
 from edgewise.foundation import EvidenceError
 from edgewise.gallery.critical2026sharpness.directional import RTOL
+from edgewise.gallery.critical2026sharpness.spikes import level_of, spikes
 from edgewise.gallery.critical2026sharpness.watched import ABOVE, BELOW, LOW, PHASES, PRESENT
 
 _KEY = "critical2026sharpness"
@@ -119,21 +120,15 @@ DIRECTIONAL = (
 
 _ADVICE = f"{_KEY}, put to use by the watch"
 _SEEDS = 3
-# A mean of five losses in a row that is three deviations of single losses above the level at the advice is no
-# noise: that would be 6.7 deviations of its own.
-_LAST, _END, _MEAN_OF, _SPIKE = 50, 20, 5, 3.0
+_END = 20
 
 
 def _spikes(branch: str) -> Measure:
     """1 if the loss of a branch spikes or is not finite, 0 otherwise."""
 
     def measure(runs: Runs) -> float:
-        level, noise = _at_advice(only(runs))
-        loss = only(runs)["loss"].sel(branch=branch).values
-        if not np.isfinite(loss).all():
-            return 1.0
-        highest = np.convolve(loss, np.ones(_MEAN_OF) / _MEAN_OF, "valid").max()
-        return float(highest > level + _SPIKE * noise)
+        run = only(runs)
+        return float(spikes(run["loss"].sel(branch=branch).values, *_at_advice(run)))
 
     return measure
 
@@ -149,17 +144,12 @@ def _gain(branch: str) -> Measure:
 
 
 def _at_advice(run: xr.Dataset) -> tuple[float, float]:
-    """The end of a straight line through the last losses before the advice, and their deviation from it.
-
-    About their mean they would deviate by their fall as well, and a spike could hide in that.
-    """
+    """The level of the loss at the advice, and the deviation of a single one."""
     if not np.isfinite(run["advised"]):
         raise EvidenceError(
             "the advice", "the watch could not tell how large the step size may be", "Train longer"
         )
-    step, loss = run["step"].values[-_LAST:], run["loss_before"].values[-_LAST:]
-    line = np.polynomial.Polynomial.fit(step, loss, 1)
-    return float(line(step[-1])), float(np.std(loss - line(step), ddof=2))
+    return level_of(run["step"].values, run["loss_before"].values)
 
 
 def _phase(branch: str, *phases: str) -> Measure:
@@ -208,5 +198,79 @@ WATCH = (
         _phase(ABOVE, "beyond the edge"),
         AtLeast(1.0),
         _SEEDS,
+    ),
+)
+
+
+def _break(run: xr.Dataset) -> float:
+    """The smallest multiple of the advised step size at which the training broke; infinite if none did."""
+    broke = run["broke"].values == 1.0
+    return float(run["multiple"].values[broke].min()) if broke.any() else np.inf
+
+
+def _predicted(runs: Runs) -> None:
+    for name, run in runs.items():
+        if not np.isfinite([run["advised"], run["by_sharpness"]]).all():
+            raise EvidenceError(f"the advice of {name}", "the watch could not tell any", "Train longer")
+
+
+def _breaks_early(runs: Runs) -> float:
+    """How many trainings break at half the advised step size or below."""
+    _predicted(runs)
+    return float(sum(_break(run) <= _HALF for run in runs.values()))
+
+
+def _breaks_near(runs: Runs) -> float:
+    """The share of trainings that first break near the advised step size."""
+    _predicted(runs)
+    return float(np.mean([_NEAR[0] <= _break(run) <= _NEAR[1] for run in runs.values()]))
+
+
+def _typical_break(runs: Runs) -> float:
+    _predicted(runs)
+    return float(np.median([_break(run) for run in runs.values()]))
+
+
+def _octaves(runs: Runs, prediction: str) -> float:
+    """By how many octaves a prediction misses the step size at which training first breaks, the median."""
+    _predicted(runs)
+    return float(
+        np.median([abs(np.log2(_break(run) * float(run["advised"] / run[prediction]))) for run in runs.values()])
+    )
+
+
+def _misses_by_more(prediction: str, other: str) -> Measure:
+    """How many octaves further off the first prediction is than the second."""
+    return lambda runs: _octaves(runs, prediction) - _octaves(runs, other)
+
+
+# A power of the square root of two is not exact.
+_HALF, _NEAR = 0.5001, (0.7, 2.83)
+
+PANEL = (
+    Claim("no training has a spike at half the advised step size", _ADVICE, _breaks_early, AtMost(0.0)),
+    Claim(
+        "most trainings first break between 0.7 and 2.83 times the advised step size",
+        _ADVICE,
+        _breaks_near,
+        AtLeast(0.75),
+    ),
+    Claim(
+        "a typical training first breaks at the advised step size or not far above it",
+        _ADVICE,
+        _typical_break,
+        Between(0.7, 2.0),
+    ),
+    Claim(
+        "the advice predicts the break better than the sharpness alone, by octaves that it is further off",
+        _ADVICE,
+        _misses_by_more("advised", "by_sharpness"),
+        AtMost(0.0),
+        counter=Claim(
+            "the sharpness alone predicts it as well",
+            _ADVICE,
+            _misses_by_more("by_sharpness", "advised"),
+            AtMost(0.0),
+        ),
     ),
 )

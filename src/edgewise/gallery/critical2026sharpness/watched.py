@@ -7,7 +7,7 @@ one.
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -82,6 +82,100 @@ def tokens(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
+def drawn(data: LoadedData, batch: int, probe: int, steps: int, seed: int) -> tuple[list[Batch], Batch]:
+    """The batches of a training, and the one that the watch reads on.
+
+    Args:
+        data: from which samples are drawn, with replacement.
+        batch: samples of an update.
+        probe: samples that the watch reads on.
+        steps: how many batches.
+        seed: of all of them.
+    """
+    order = generator(seed, _KEY, "batches")
+    chosen = [torch.randint(len(data), (batch,), generator=order) for _ in range(steps)]
+    among = torch.randint(len(data), (probe,), generator=generator(seed, _KEY, "probe"))
+    return [(data.inputs[i], data.targets[i]) for i in chosen], (data.inputs[among], data.targets[among])
+
+
+def train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    criterion: Criterion,
+    batches: Sequence[Batch],
+    told: Callable[[Tensor, Batch], None] | None = None,
+) -> list[float]:
+    """A training.
+
+    Args:
+        model: is trained.
+        optimizer: of its parameters.
+        criterion: the loss.
+        batches: one for each step.
+        told: hears of the loss and the batch after every step.
+
+    Returns:
+        The losses; from the first that is not finite on, infinity, and no step is taken any more.
+    """
+    losses: list[float] = []
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        loss = criterion(model(inputs), targets)
+        if not math.isfinite(loss.item()):
+            return losses + [math.inf] * (len(batches) - len(losses))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if told is not None:
+            told(loss, (inputs, targets))
+    return losses
+
+
+def train_under_watch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    criterion: Criterion,
+    batches: Sequence[Batch],
+    read_on: Batch,
+    seed: int,
+) -> tuple[Watch, list[float]]:
+    """The same under a watch, whose clock counts forward passes.
+
+    Args:
+        model: is trained.
+        optimizer: of its parameters.
+        criterion: the loss.
+        batches: one for each step, all of one size.
+        read_on: the probe batch.
+        seed: of the watch.
+    """
+    clock = _Clock(criterion, len(read_on[1]))
+    watch = Watch(
+        model, optimizer, clock.criterion, read_on, Budget(1.0, clock), batch_size=len(batches[0][1]), seed=seed
+    )
+
+    def told(loss: Tensor, batch: Batch) -> None:
+        clock.step()
+        watch.step(loss, batch)
+
+    return watch, train(model, optimizer, criterion, batches, told)
+
+
+def branched(
+    model: nn.Module, optimizer: torch.optim.Optimizer, lr: float
+) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A copy of a training as it stands, with another step size."""
+    branch, its_optimizer = copy.deepcopy((model, optimizer))
+    for group in its_optimizer.param_groups:
+        group["lr"] = lr
+    return branch, its_optimizer
+
+
+def or_nan(number: float | None) -> float:
+    """A number that may be missing, as one that says so."""
+    return math.nan if number is None else number
+
+
 def _watched(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -93,47 +187,21 @@ def _watched(
     further: int,
     seed: int,
 ) -> xr.Dataset:
-    """Train, ask, and go on three times."""
-    order = generator(seed, _KEY, "batches")
-    chosen = [torch.randint(len(data), (batch,), generator=order) for _ in range(steps + further)]
-    batches = [(data.inputs[i], data.targets[i]) for i in chosen]
-    among = torch.randint(len(data), (probe,), generator=generator(seed, _KEY, "probe"))
-    read_on = data.inputs[among], data.targets[among]
-
-    def train(
-        model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Batch]
-    ) -> tuple[Watch, list[float]]:
-        clock = _Clock(criterion, probe)
-        watch = Watch(model, optimizer, clock.criterion, read_on, Budget(1.0, clock), batch_size=batch, seed=seed)
-        losses: list[float] = []
-        for inputs, targets in batches:
-            clock.step()
-            optimizer.zero_grad()
-            loss = criterion(model(inputs), targets)
-            if not math.isfinite(loss.item()):
-                losses += [math.inf] * (len(batches) - len(losses))
-                break
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-            watch.step(loss, (inputs, targets))
-        return watch, losses
-
-    watch, before = train(model, optimizer, batches[:steps])
+    """Train, ask, and go on with four step sizes."""
+    batches, read_on = drawn(data, batch, probe, steps + further, seed)
+    watch, before = train_under_watch(model, optimizer, criterion, batches[:steps], read_on, seed)
     lr = float(optimizer.param_groups[0]["lr"])
     advice = watch.advise()
-    advised = math.nan if advice.max_lr is None else advice.max_lr
+    advised = or_nan(advice.max_lr)
     sizes = np.array([0.1 * lr, lr, 0.7 * advised, 2.0 * advised])
     after, phases, ratios = [], [], []
     for size in sizes:
-        branch, its_optimizer = copy.deepcopy((model, optimizer))
-        for group in its_optimizer.param_groups:
-            group["lr"] = float(size)
-        its_watch, losses = train(branch, its_optimizer, batches[steps:])
+        branch, its_optimizer = branched(model, optimizer, float(size))
+        its_watch, losses = train_under_watch(branch, its_optimizer, criterion, batches[steps:], read_on, seed)
         verdict = its_watch.verdict()
         after.append(losses)
         phases.append(PHASES.index(verdict.phase))
-        ratios.append(math.nan if verdict.edge_ratio is None else verdict.edge_ratio)
+        ratios.append(or_nan(verdict.edge_ratio))
     return xr.Dataset(
         {
             "loss_before": ("step", before),
@@ -142,8 +210,8 @@ def _watched(
             "phase": ("branch", phases),
             "edge_ratio": ("branch", ratios),
             "advised": advised,
-            "low": math.nan if advice.low is None else advice.low,
-            "high": math.nan if advice.high is None else advice.high,
+            "low": or_nan(advice.low),
+            "high": or_nan(advice.high),
         },
         coords={"step": np.arange(steps), "further": steps + np.arange(further), "branch": list(BRANCHES)},
     )
