@@ -110,13 +110,19 @@ class TestRunStore:
         assert math.isnan(one["edge_ratio"].values[0])
         assert one["effective_sharpness"].sel(step=5) == 10.0
         assert one["effective_sharpness"].attrs["units"] == "loss / parameter²"
-        assert str(run.outcomes["watched"]) == "The watch was closed after step 5."
+        assert str(run.outcomes["watched"]) == "The watch was closed; its last numbers are of step 5."
 
     def test_a_number_it_has_not_heard_of_is_a_series_too(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         store(1, {"temperature": 0.25})
         store.close()
         assert ew.open_run(store.path).temperature.values.tolist() == [[0.25]]
+
+    def test_the_name_of_a_series_can_be_typed(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        store(1, {"edgewise/mean-square_sharpness": 2.0})
+        store.close()
+        assert ew.open_run(store.path).mean_square_sharpness.values.tolist() == [[2.0]]
 
     def test_its_verdict_rests_on_what_was_read(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
@@ -131,12 +137,13 @@ class TestRunStore:
         assert set(run.critical_sharpness_critical_curvature.values.ravel()) == {2.0}
         assert run.verdict().state == "stable"
 
-    def test_the_last_word_of_the_watch_is_shown(self, tmp_path: Path) -> None:
+    def test_the_last_word_of_the_watch_is_kept(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         store(7, {"edgewise/batch_sharpness": 3.0, "edgewise/critical_curvature": 20.0})
         store.close("Stable at step 7.")
         run = ew.open_run(store.path)
-        assert str(run.outcomes["watched"]) == "The watch was closed after step 7. Stable at step 7."
+        said = [event.text for event in run.record.events if event.kind == "verdict"]
+        assert said == ["Stable at step 7."]
         assert run.critical_curvature.values.tolist() == [[20.0]]
         assert run.verdict().state == "cannot tell"
 
@@ -147,7 +154,9 @@ class TestRunStore:
         run = ew.open_run(store.path)
         assert run.manifest["watched"] is True
         assert "recipe" not in run.manifest
-        with pytest.raises(RecordError, match=r"its run\.json holds none"):
+        with pytest.raises(
+            RecordError, match="it is a training that was watched"
+        ):
             _ = run.recipe
 
     def test_forgetting_it_closes_it(self, tmp_path: Path) -> None:
@@ -157,7 +166,7 @@ class TestRunStore:
         del store
         record = Record.open(path)
         assert record.writer is None
-        assert [event.text for event in record.events] == ["The watch was closed after step 7."]
+        assert [event.text for event in record.events] == ["The watch was closed; its last numbers are of step 7."]
 
 
 class TestLibrary:

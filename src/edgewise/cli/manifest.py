@@ -11,8 +11,21 @@ from edgewise.foundation import JSON
 
 def facts_of(manifest: Mapping[str, JSON]) -> Iterator[tuple[str, str]]:
     """What was run, on what, with what: names and values."""
-    recipe, environment = manifest.get("recipe") or {}, manifest.get("environment") or {}
     yield "created", str(manifest["created"])
+    if manifest.get("watched"):
+        yield "watched", "a training that edgewise did not run: there are readings of it and no recipe"
+    else:
+        yield from _recipe(manifest)
+    environment = manifest.get("environment") or {}
+    versions = environment.get("versions") or {}
+    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    yield "commit", _commit(environment.get("source") or {})
+    yield "hardware", _hardware(environment.get("hardware") or {})
+
+
+def _recipe(manifest: Mapping[str, JSON]) -> Iterator[tuple[str, str]]:
+    """What was asked for."""
+    recipe = manifest.get("recipe") or {}
     problem = recipe.get("problem")
     if problem:
         yield "problem", f"{problem.get('name')}: {noun(problem.get('model'))}, {noun(problem.get('criterion'))}"
@@ -28,10 +41,6 @@ def facts_of(manifest: Mapping[str, JSON]) -> Iterator[tuple[str, str]]:
     if data:
         yield "data", f"{data.get('samples')} samples from {data.get('source')}"
         yield "checksum", str(data.get("checksum"))
-    versions = environment.get("versions") or {}
-    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    yield "commit", _commit(environment.get("source") or {})
-    yield "hardware", _hardware(environment.get("hardware") or {})
 
 
 def noun(tree: JSON) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewise.cli.complaints import INTERRUPTED
+from edgewise.cli.watched import said, was_watched
 from edgewise.foundation import NounError, RecordError
 from edgewise.methods import GradientDescent, HeavyBall, Method, Schedule
 
@@ -93,7 +94,10 @@ def report(run: "Run", *, figure: bool) -> int:
 
 
 def verdicts(run: "Run") -> list[tuple[str, str]]:
-    """The verdict on every process, as facts."""
+    """The verdict on every process, as facts; of a training that was watched what the watch said last."""
+    words = said(run) if was_watched(run) else None
+    if words is not None:
+        return [("verdict", words)]
     dataset = run.dataset
     processes = [str(name) for name in dataset["process"].values] if dataset.sizes["step"] else []
     if not processes:
@@ -117,8 +121,10 @@ def draw(run: "Run", path: Path) -> Path:
     Raises:
         SettingError: if the ending of `path` is no kind of figure.
     """
-    from edgewise.figures import overview, save
+    from edgewise.figures import overview, readings, save
 
+    if was_watched(run):
+        return save(readings(run.dataset, title=run.path.name, verdict=verdicts(run)[0][1]), path)
     return save(overview(run.dataset, title=_title(run), verdict=str(run.verdict())), path)
 
 

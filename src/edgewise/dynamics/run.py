@@ -58,8 +58,15 @@ class Run:
 
         Raises:
             NounError: if it names a method, probe or problem that this installation does not have.
-            RecordError: if the run has none, because its manifest was edited.
+            RecordError: if the run has none, because it was watched and not made by edgewise, or its manifest was
+                edited.
         """
+        if self.manifest.get("watched"):
+            raise RecordError(
+                f"the recipe of {self.path}",
+                "it is a training that was watched, of which edgewise has readings and no recipe",
+                "Look at them with edgewise show, or ew.open_run(…).dataset",
+            )
         if "recipe" not in self.manifest:
             raise RecordError(
                 f"the recipe of {self.path}", "its run.json holds none", "Restore the file from a copy"

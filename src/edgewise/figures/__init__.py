@@ -5,6 +5,7 @@ from edgewise.figures.comparison import comparison
 from edgewise.figures.overlay import overlay
 from edgewise.figures.overview import overview
 from edgewise.figures.plate import Curve, Field, Level, Panel, plate
+from edgewise.figures.readings import readings
 from edgewise.figures.save import save
 from edgewise.figures.save_film import save_film
 from edgewise.figures.spectrum import spectrum
@@ -25,6 +26,7 @@ __all__ = [
     "overlay",
     "overview",
     "plate",
+    "readings",
     "save",
     "save_film",
     "spectrum",

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from edgewise.dynamics import Run
 
 _STORE = Path("runs")
@@ -25,7 +27,7 @@ def show(run: str | None = None, /, *, store: Path = _STORE, rows: int = _ROWS, 
     """
     from edgewise.cli.manifest import facts_of
     from edgewise.cli.report import draw, facts, output, shown
-    from edgewise.cli.table import table
+    from edgewise.cli.watched import facts_of_readings, was_watched
     from edgewise.dynamics import Run
     from edgewise.foundation import SettingError
     from edgewise.records import find_record
@@ -40,10 +42,11 @@ def show(run: str | None = None, /, *, store: Path = _STORE, rows: int = _ROWS, 
         raise SettingError(f"--rows {rows}", "rows are counted", f"Type --rows {_ROWS}")
     opened = Run(find_record(run, store))
     console = output()
-    facts(console, ("run", shown(opened.path)), *facts_of(opened.manifest))
+    read = facts_of_readings(opened.dataset) if was_watched(opened) else ()
+    facts(console, ("run", shown(opened.path)), *facts_of(opened.manifest), *read)
     if rows:
         console.print()
-        console.print(table(_rows(opened, rows)))
+        console.print(_table(opened, rows))
     facts(console, *_ending(opened))
     if figure is not None:
         facts(console, ("figure", shown(draw(opened, figure))))
@@ -86,6 +89,13 @@ def _list(store: Path) -> int:
     return 0
 
 
+def _table(run: "Run", count: int) -> "Table":
+    from edgewise.cli.table import table
+    from edgewise.cli.watched import table_of_readings, was_watched
+
+    return table_of_readings(run.dataset, count) if was_watched(run) else table(_rows(run, count))
+
+
 def _rows(run: "Run", count: int) -> "list[tuple[int, dict[str, Any]]]":
     """Readings of every process at `count` steps spread over the run, the first and the last among them."""
     import numpy as np
@@ -108,12 +118,17 @@ def _rows(run: "Run", count: int) -> "list[tuple[int, dict[str, Any]]]":
 def _ending(run: "Run") -> list[tuple[str, str]]:
     """Why the run ended, if it has, and its verdict."""
     from edgewise.cli.report import resuming, verdicts
+    from edgewise.cli.watched import was_watched
 
-    outcomes = run.outcomes
+    outcomes, watched = run.outcomes, was_watched(run)
     if run.record.writer is not None:
         lines = [("state", f"being written by process {run.record.writer}")]
     elif outcomes:
-        lines = [("ended", f"{process}: {outcome.sentence}") for process, outcome in outcomes.items()]
+        prefixes = ["" if watched else f"{process}: " for process in outcomes]
+        named = zip(prefixes, outcomes.values(), strict=True)
+        lines = [("ended", f"{prefix}{outcome.sentence}") for prefix, outcome in named]
+    elif watched:
+        lines = [("ended", "killed before the watch was closed")]
     else:
         lines = [("ended", f"killed before it could say why; to go on, type {resuming(run.path)}")]
     return [*lines, *verdicts(run)]

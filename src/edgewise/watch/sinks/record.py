@@ -79,7 +79,7 @@ class RunStore:
 
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add the readings of a step."""
-        readings = {name.removeprefix("edgewise/"): value for name, value in numbers.items()}
+        readings = {name.removeprefix("edgewise/").replace("-", "_"): value for name, value in numbers.items()}
         kind = next((name for name in readings if name in _ALONG_THE_UPDATE), None)
         if kind is not None and _CRITICAL in readings:
             readings[f"{kind}_{_CRITICAL}"] = readings.pop(_CRITICAL)
@@ -102,6 +102,7 @@ class RunStore:
 
 def _finish(writer: RecordWriter, last: list[int], said: list[str]) -> None:
     """Also when the process ends, or the sink is forgotten."""
-    text = " ".join([f"The watch was closed after step {last[0]}.", *said])
-    writer.event(last[0], _PROCESS, "finished", text)
+    for words in said:
+        writer.event(last[0], _PROCESS, "verdict", words)
+    writer.event(last[0], _PROCESS, "finished", f"The watch was closed; its last numbers are of step {last[0]}.")
     writer.close()
