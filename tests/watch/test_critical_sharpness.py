@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import brentq
 from torch import nn
 
-from edgewise.foundation import SettingError
+from edgewise.foundation import ObjectiveError, SettingError
 from edgewise.watch import critical_sharpness
 from reference.bad_settings import as_a_user_types
 from reference.watched import dense_hessian, digits_like, mlp
@@ -179,5 +179,5 @@ def test_settings_out_of_range(how, words):
 def test_a_model_without_parameters_to_move():
     model, batch = linear()
     model.requires_grad_(False)
-    with pytest.raises(SettingError, match=r"^a Linear with no trainable parameters: there is no direction"):
+    with pytest.raises(ObjectiveError, match=r"^a Linear with no trainable parameter: there is nothing"):
         critical_sharpness(model, SQUARE, batch, torch.ones(14))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from edgewise.curvature import CriticalStep, critical_step
-from edgewise.foundation import SettingError
+from edgewise.foundation import ParameterSpace, SettingError
 from edgewise.watch.live import Autocast, LiveLoss
 
 Direction = Tensor | Mapping[str, Tensor] | Sequence[Tensor]
@@ -44,6 +44,7 @@ def critical_sharpness(
         `.sharpness` is λ_c, `.bounds` between what it lies, `.step` is η_c.
 
     Raises:
+        ObjectiveError: if the model has no trainable parameter.
         SettingError: if the parts do not fit, or the direction is none.
 
     Example:
@@ -57,15 +58,10 @@ def critical_sharpness(
     References:
         critical2026sharpness
     """
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not parameters:
-        raise SettingError(
-            f"a {type(model).__name__} with no trainable parameters",
-            "there is no direction to go",
-            "Type model.requires_grad_(True)",
-        )
+    space = ParameterSpace.of(model)
+    parameters = {name: p for name, p in model.named_parameters() if name in space.names}
     live = LiveLoss(model, criterion, batch, parameters, autocast=autocast)
-    steps = _pieces(direction, parameters)
+    steps = _pieces(direction, space, next(iter(parameters.values())))
     start = live.snapshot()
     with live.between(start, [p + d for p, d in zip(start, steps, strict=True)]) as loss:
         present = loss(0.0)
@@ -73,26 +69,23 @@ def critical_sharpness(
         return critical_step(loss, present, guess=guess, rtol=rtol, passes=passes, noise=noise)
 
 
-def _pieces(direction: Direction, parameters: Mapping[str, Tensor]) -> list[Tensor]:
-    shapes = [p.shape for p in parameters.values()]
+def _pieces(direction: Direction, space: ParameterSpace, example: Tensor) -> list[Tensor]:
+    """A tensor for each parameter, in the precision and on the device of `example`."""
     if isinstance(direction, Tensor):
-        size = sum(shape.numel() for shape in shapes)
-        if len(shapes) == 1 and direction.shape == shapes[0]:
+        if direction.shape == (space.size,):
+            pieces = list(space.unflatten(direction).values())
+        elif space.shapes == (tuple(direction.shape),):
             pieces = [direction]
-        elif direction.shape == (size,):
-            split = direction.split([shape.numel() for shape in shapes])
-            pieces = [piece.view(shape) for piece, shape in zip(split, shapes, strict=True)]
         else:
-            raise _misfit(f"a direction of shape {tuple(direction.shape)}", parameters)
+            raise _misfit(f"a direction of shape {tuple(direction.shape)}", space)
     elif isinstance(direction, Mapping):
-        if direction.keys() != parameters.keys():
-            raise _misfit(f"a direction with the names {', '.join(map(str, direction))}", parameters)
-        pieces = [direction[name] for name in parameters]
+        if direction.keys() != set(space.names):
+            raise _misfit(f"a direction with the names {', '.join(map(str, direction))}", space)
+        pieces = [direction[name] for name in space.names]
     else:
         pieces = list(direction)
-    if [piece.shape for piece in pieces] != shapes:
-        raise _misfit(f"a direction of {len(pieces)} tensors", parameters)
-    example = next(iter(parameters.values()))
+    if tuple(tuple(piece.shape) for piece in pieces) != space.shapes:
+        raise _misfit(f"a direction of {len(pieces)} tensors", space)
     pieces = [piece.detach().to(dtype=example.dtype, device=example.device) for piece in pieces]
     if not all(bool(torch.isfinite(piece).all()) for piece in pieces) or not any(bool(p.any()) for p in pieces):
         raise SettingError(
@@ -103,10 +96,9 @@ def _pieces(direction: Direction, parameters: Mapping[str, Tensor]) -> list[Tens
     return pieces
 
 
-def _misfit(given: str, parameters: Mapping[str, Tensor]) -> SettingError:
-    size = sum(p.numel() for p in parameters.values())
+def _misfit(given: str, space: ParameterSpace) -> SettingError:
     return SettingError(
         given,
-        f"the model has {len(parameters)} trainable parameters with {size} entries",
+        f"the model has {len(space.names)} trainable parameters with {space.size} entries",
         "Give a tensor for each, a dict by their names, or one flat vector",
     )
