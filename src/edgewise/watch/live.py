@@ -71,7 +71,7 @@ class LiveLoss:
         with self.agreement.together():
             self.inputs, self.targets = self._halves(batch)
             self._check_devices()
-            self.samples = round(self.agreement.total(_samples(self.inputs)))
+            self.samples = round(self.shards.replicas * self.agreement.mean(float(_samples(self.inputs)), 1))
             self._check_value()
 
     @property
