@@ -63,6 +63,19 @@ class CriticalLine:
     kept: tuple[int, ...]
     decay: Vector | None
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether P is made of gradients."""
+        return not isinstance(self.preconditioner, Identity)
+
+    def of_share(self, share: float) -> "CriticalLine":
+        """The line where the optimiser is given that share of every gradient, clipped before it steps: Λ/share."""
+        return replace(
+            self,
+            critical_curvature=self.critical_curvature / share,
+            in_mean_square=lambda agreement: self.in_mean_square(agreement) / share,
+        )
+
     def seen(self, hessian: Operator) -> Operator:
         """The Hessian of what the optimiser descends: H + diag(γ)."""
         return hessian if self.decay is None else hessian + Diagonal(self.decay)

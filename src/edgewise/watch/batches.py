@@ -1,4 +1,9 @@
-"""Batches as small as those of the training, cut from the probe batch; and what a mean over them is worth."""
+"""Batches as small as those of the training, cut from the probe batch; what a mean over them is worth.
+
+In mean square the noise of batches brings the edge nearer. Where the optimiser divides by the size of its
+gradients, though, it divides by their noise too, and by what a displacement adds to that once it is as large as
+what was there before: how much of it counts lies between nothing and all.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +14,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from edgewise.foundation import generator
+from edgewise.methods import CriticalLine
 
 _MOST = 8
 
@@ -39,3 +45,16 @@ def half_width(values: Sequence[float]) -> float:
     if count < 2:
         return math.inf
     return float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
+
+
+def edge_ratios(line: CriticalLine, single: float, agreed: float) -> tuple[float, float]:
+    """The edge ratio of batches: what it is at least and at most.
+
+    Args:
+        line: of the optimiser.
+        single: the curvature of single batches.
+        agreed: what of it their mean has.
+    """
+    share = min(max(agreed / single, 0.0), 1.0) if single > 0 else 1.0
+    most = single / line.in_mean_square(share)
+    return (share * single / line.critical_curvature if line.adaptive else most), most

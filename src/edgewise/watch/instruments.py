@@ -9,7 +9,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -21,7 +21,8 @@ from edgewise.foundation import Vector, generator
 from edgewise.methods import CriticalLine
 from edgewise.objectives import Point
 from edgewise.watch.advice import eigenvector_shares
-from edgewise.watch.batches import cut, half_width
+from edgewise.watch.batches import cut, edge_ratios, half_width
+from edgewise.watch.clipping import Clipping
 from edgewise.watch.live import LiveLoss, Weights
 from edgewise.watch.reading import Kind, Reading
 
@@ -44,6 +45,7 @@ class Moment:
         batch: what the training took its loss of, if it was handed over.
         batch_size: samples that an update averages over, if known.
         line: reads the line of the optimiser.
+        clipping: what is known of that.
     """
 
     step: int
@@ -54,10 +56,17 @@ class Moment:
     batch: Any
     batch_size: int | None
     line: Callable[[], CriticalLine]
+    clipping: Clipping = field(default_factory=Clipping)
 
     def batches(self, seed: int) -> list[Tensor]:
         """The probe batch in batches as small as those of an update; none where it does not have two."""
         return cut(self.live.samples, self.batch_size, seed, self.step, self.live.device)
+
+    def clipped(self, line: CriticalLine, norms: Sequence[float]) -> CriticalLine:
+        """The line, for a training that clips gradients of these norms as it clipped that of the update."""
+        self.clipping.see(self.gradients)
+        share = self.clipping.left(norms)
+        return line if share == 1.0 else line.of_share(share)
 
 
 class Instrument(ABC):
@@ -186,7 +195,8 @@ class GradientCurvature(Instrument):
     with g and H of the same batch. If the probe batch is known to hold several of those of the training, the mean
     of κ over these is the batch sharpness. How much of it batches agree on, κ with the Hessian of another
     batch ÷ κ, says where it loses stability in mean square: between 2(1−β)/η for none and 2(1+β)/η for all, with
-    momentum β.
+    momentum β. With a P made of gradients it is not known how much of the noise counts: it is compared with the
+    middle by ratio.
 
     Args:
         seed: of the batches.
@@ -205,24 +215,28 @@ class GradientCurvature(Instrument):
         clock = time.perf_counter()
         line = moment.line()
         batches = moment.batches(self._seed)
-        same, other, before = [], [], None
+        same, other, norms, before = [], [], [], None
         pieces: Sequence[Tensor | None] = batches or [None]
         for indices in pieces:
             with moment.live.point(indices, line.kept) as point:
                 _refuse_overflow(float(point.value))
                 hessian, direction = line.seen(Hessian.at(point)), _along(point, line)
+                norms.append(float(point.gradient.norm()))
                 if before is not None:
                     other.append(float(before @ (hessian @ before)))
                 if direction is not None:
                     same.append(float(direction @ (hessian @ direction)))
                 before = direction
+        line = moment.clipped(line, norms)
         if not same:
             return []
         mean, half, critical = float(np.mean(same)), 0.0, line.critical_curvature
         kind: Kind = "gradient curvature"
         if batches:
             kind, half = "batch sharpness", half_width(same)
-            critical = line.in_mean_square(_share(float(np.mean(other)) if other else 0.0, mean))
+            least, most = edge_ratios(line, mean, float(np.mean(other)) if other else 0.0)
+            # In the middle, by ratio, of what is left open.
+            critical = mean / math.sqrt(least * most) if least > 0 else line.critical_curvature
         samples = sum(map(len, batches)) / moment.live.samples if batches else 1.0
         products = 1.0 + len(other) / len(same)
         return [
@@ -247,8 +261,10 @@ class EffectiveSharpness(Instrument):
 
         E‖(1 − η P^(-1/2) H_B P^(-1/2)) u‖² = 1 − 2ηλ + η² E‖P^(-1/2) H_B P^(-1/2) u‖²
 
-    of what it was, and shrinks in mean square while the mean-square sharpness E‖P^(-1/2) H_B P^(-1/2) u‖²/λ, which
-    is λ where all batches agree, is below 2/η. With momentum the line depends on how much they do.
+    of what it was, and shrinks in mean square while E‖P^(-1/2) H_B P^(-1/2) u‖²/λ, which is λ where all batches
+    agree, is below 2/η. Momentum makes noise worse: the mean-square sharpness is the sharpness that would be as
+    near to its edge if all batches agreed, and is compared with the same critical curvature. With a P made of
+    gradients it is the middle, by ratio, between that and λ.
 
     Args:
         seed: of the start, and of the batches.
@@ -279,35 +295,43 @@ class EffectiveSharpness(Instrument):
             if self._state is None or self._kept != line.kept:
                 self._state = self._start(line.preconditioner.power(-0.5) @ point.gradient)
             pairs, self._state = self._tracker.read(effective, self._state)
+            norm = float(point.gradient.norm())
         self._kept = line.kept
         u, value, bound = pairs.vectors[:, 0], float(pairs.values[0]), float(pairs.bounds[0])
         self.shares = eigenvector_shares(u, moment.live.part(line.kept))
+        seconds = time.perf_counter() - clock
+        squares, norms = self._squares(moment, line, u)
+        share = len(squares) * (moment.batch_size or 0) / moment.live.samples
+        line = moment.clipped(line, norms or [norm])
         reading = Reading(
             step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
             critical=line.critical_curvature, lr=moment.lr,
-            passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=time.perf_counter() - clock,
+            passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=seconds,
         )  # fmt: skip
-        return [reading, *self._in_mean_square(moment, line, u, value)]
+        if not squares or value <= 0 or math.isinf(line.critical_curvature):
+            return [reading]
+        # What batches agree on is in each of them: E‖H_B u‖² ≥ ‖Hu‖².
+        mean, half, least = float(np.mean(squares)), half_width(squares), value**2
+        ratios = [edge_ratios(line, max(m, least) / value, value) for m in (mean - half, mean, mean + half)]
+        # In the middle, by ratio, of what is left open.
+        alike = line.critical_curvature * math.sqrt(math.prod(ratios[1]))
+        noisy = Reading(
+            step=moment.step, kind="mean-square sharpness", value=alike,
+            low=line.critical_curvature * ratios[0][0], high=line.critical_curvature * ratios[2][1],
+            critical=line.critical_curvature, lr=moment.lr, passes=share * (_GRADIENT_PASSES + _PRODUCT_PASSES),
+            seconds=time.perf_counter() - clock - seconds,
+        )  # fmt: skip
+        return [reading, noisy]
 
-    def _in_mean_square(self, moment: Moment, line: CriticalLine, u: Vector, value: float) -> list[Reading]:
-        clock = time.perf_counter()
-        batches = moment.batches(self._seed)
-        if not batches or value <= 0:
-            return []
-        squares = []
-        for indices in batches:
+    def _squares(self, moment: Moment, line: CriticalLine, u: Vector) -> tuple[list[float], list[float]]:
+        """‖P^(-1/2) H_B P^(-1/2) u‖² of every batch, and the norm of its gradient."""
+        squares, norms = [], []
+        for indices in moment.batches(self._seed):
             with moment.live.point(indices, line.kept) as point:
                 product = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner) @ u
                 squares.append(float(product @ product))
-        mean, half = float(np.mean(squares)) / value, half_width(squares) / value
-        samples = sum(map(len, batches)) / moment.live.samples
-        return [
-            Reading(
-                step=moment.step, kind="mean-square sharpness", value=mean, low=max(mean - half, 0.0),
-                high=mean + half, critical=line.in_mean_square(_share(value, mean)), lr=moment.lr,
-                passes=samples * (_GRADIENT_PASSES + _PRODUCT_PASSES), seconds=time.perf_counter() - clock,
-            )
-        ]  # fmt: skip
+                norms.append(float(point.gradient.norm()))
+        return squares, norms
 
     def _start(self, direction: Vector) -> TrackerState:
         numbers = generator(self._seed, "start")
@@ -323,11 +347,6 @@ def _along(point: Point, line: CriticalLine) -> Vector | None:
     direction = line.preconditioner.power(-1.0) @ g
     square = float(direction @ g)
     return direction / math.sqrt(square) if math.isfinite(square) and square > 0 else None
-
-
-def _share(agreed: float, of: float) -> float:
-    """What batches agree on, as a share of what each of them has; noise of few batches aside, in [0, 1]."""
-    return min(max(agreed / of, 0.0), 1.0) if of > 0 else 1.0
 
 
 def _refuse_overflow(loss: float) -> None:

@@ -31,8 +31,8 @@ Kind = Literal[
     batch sharpness      the same, as a mean over batches as large as those of the training
     effective sharpness  λ, the largest eigenvalue of P^(-1/2) H P^(-1/2) on the probe batch
     mean-square sharpness
-                         E‖P^(-1/2) H_B P^(-1/2) u‖²/λ of its eigenvector u, over batches B of that size: without
-                         momentum a displacement along u shrinks in mean square while it is below 2/η
+                         the sharpness that would be as near to its edge if all batches of that size agreed;
+                         without momentum and P it is E‖H_B u‖²/λ, over batches B, with the eigenvector u
 """
 
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]  # a Literal lists its values
@@ -49,8 +49,7 @@ class Reading:
         value: the number.
         low: what it is at least: an error bound, a bracket or a 95 % interval, as the kind has it.
         high: what it is at most.
-        critical: the critical curvature that belongs to it, with what is read of batches lowered by their noise;
-            None for what is no curvature, or has no edge.
+        critical: the critical curvature that belongs to it; None for what is no curvature, or has no edge.
         lr: the step size of the first param group.
         passes: forward passes it cost, a gradient counted as three and a Hessian-vector product as six.
         seconds: what it took.

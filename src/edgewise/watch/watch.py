@@ -12,6 +12,7 @@ from edgewise.foundation import JSON, SettingError, first_line
 from edgewise.methods import CriticalLine, line_from_torch
 from edgewise.watch.advice import Advice, advise, momentum_of
 from edgewise.watch.budget import Budget, share_of
+from edgewise.watch.clipping import Clipping
 from edgewise.watch.complaints import Complaints
 from edgewise.watch.instruments import Moment
 from edgewise.watch.live import Autocast, LiveLoss, replicas
@@ -95,6 +96,7 @@ class Watch:
         self._own_batches = False
         self._rows: list[Reading] = []
         self._line: CriticalLine | None = None
+        self._clipping = Clipping()
         self._complaints = Complaints()
         self._rota = Rota(self._live, self._budget, self._complaints, seed)
         self._spotter = Spotter(
@@ -268,6 +270,7 @@ class Watch:
             batch=batch,
             batch_size=self._batch_size,
             line=self._read_line,
+            clipping=self._clipping,
         )
 
     def _read_line(self) -> CriticalLine:
@@ -309,6 +312,8 @@ class Watch:
     def _optimizer_in_words(self) -> str:
         name = type(self._optimizer).__name__
         if self._line is not None:
-            return f"{name} with its edge at {self._line.formula} = {self._line.critical_curvature:.4g}"
+            norm = self._clipping.max_norm
+            clipped = "" if norm is None else f", higher where gradients are clipped to a norm of {norm:.3g}"
+            return f"{name} with its edge at {self._line.formula} = {self._line.critical_curvature:.4g}{clipped}"
         by = f"{name}, by its own updates"
         return f"{by}: second derivatives of a sharded model are not read" if self._live.shards else by

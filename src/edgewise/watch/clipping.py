@@ -1,0 +1,53 @@
+"""What clipping leaves of gradients, seen from outside.
+
+Between `backward` and `step` a training may scale its gradient g to a largest norm, by min(1, max_norm/‖g‖). The
+optimiser then takes a step that is so much smaller, and loses stability at a curvature that is so much larger.
+Nobody tells a watch, but gradients that arrive with one and the same norm, again and again and never with a larger
+one, have been clipped to it.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+# Of so many norms the largest has come so often, to rounding: that is no chance.
+_SEEN, _OFTEN, _ALIKE = 20, 3, 1e-4
+
+
+@final
+class Clipping:
+    """The largest norm that gradients are clipped to, as far as can be seen.
+
+    Example:
+        >>> clipping = Clipping()
+        >>> for norm in (1.0, 0.4, 1.0, 0.9, 1.0):
+        ...     clipping.see([torch.tensor([norm])])
+        >>> clipping.max_norm, clipping.left([4.0, 0.5, 2.0])
+        (1.0, 0.5833333333333334)
+    """
+
+    def __init__(self) -> None:
+        self._norms: deque[float] = deque(maxlen=_SEEN)
+
+    def see(self, gradients: Sequence[Tensor | None]) -> None:
+        """A gradient that the optimiser was given, a tensor for each parameter."""
+        parts = [g.detach() for g in gradients if g is not None and not g.is_sparse]
+        if parts:
+            self._norms.append(float(torch.stack(torch._foreach_norm(parts)).norm()))
+
+    @property
+    def max_norm(self) -> float | None:
+        """What they are clipped to; None where nothing shows that they are."""
+        largest = max(self._norms, default=0.0)
+        often = sum(norm >= (1.0 - _ALIKE) * largest for norm in self._norms)
+        return largest if largest > 0 and often >= _OFTEN else None
+
+    def left(self, norms: Sequence[float]) -> float:
+        """The share of gradients of these norms that is left after clipping, in the mean."""
+        largest = self.max_norm
+        if largest is None or not norms:
+            return 1.0
+        return sum(min(1.0, largest / norm) if norm > 0 else 1.0 for norm in norms) / len(norms)
