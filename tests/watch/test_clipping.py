@@ -128,14 +128,20 @@ def test_a_watch_says_so():
     model = mlp(dtype=torch.float64)
     inputs, labels = digits_like(dtype=torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    seconds = iter(range(10**9))
-    watch = Watch(model, optimizer, CRITERION, (inputs, labels), Budget(1.0, lambda: 10.0 * next(seconds)))
+    time = [0.0]
+
+    def clock():
+        time[0] += 1e-3
+        return time[0]
+
+    watch = Watch(model, optimizer, CRITERION, (inputs, labels), Budget(1.0, clock))
     for _ in range(200):
         optimizer.zero_grad()
         loss = CRITERION(model(inputs), labels)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.01)
         optimizer.step()
+        time[0] += 1.0
         watch.step(loss)
     assert "its edge at 2/η = 40, higher where gradients are clipped to a norm of 0.01" in str(watch.verdict())
     assert all(row.critical > 40 for row in watch.readings.of("effective sharpness")[3:])
