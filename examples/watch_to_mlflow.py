@@ -1,4 +1,11 @@
-"""A watch whose readings go to MLflow, into a run of yours; where runs are kept says MLFLOW_TRACKING_URI."""
+"""A watch whose readings go to MLflow, into a run of yours; where runs are kept says MLFLOW_TRACKING_URI.
+
+`pip install 'edgewise[mlflow]'` brings MLflow's client, which keeps runs on a server or, as here, in files in the
+folder mlruns. For the pages to look at them, and a database in the place of the files, type `pip install mlflow`;
+then `MLFLOW_TRACKING_URI=sqlite:///mlflow.db python watch_to_mlflow.py` and `mlflow ui`.
+"""
+
+import os
 
 import mlflow
 import torch
@@ -7,6 +14,9 @@ from torch import nn
 import edgewise as ew
 from edgewise.data import Digits
 from edgewise.watch.sinks import MLflow
+
+os.environ.setdefault("MLFLOW_TRACKING_URI", "mlruns")
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow asks whether files are meant
 
 torch.manual_seed(0)
 digits = Digits(n=512).load()

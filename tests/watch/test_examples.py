@@ -30,8 +30,6 @@ def test_it_runs_and_leaves_what_it_promises(script: Path, tmp_path: Path) -> No
     offline = {
         "HOME": str(tmp_path),
         "HF_HUB_OFFLINE": "1",
-        "MLFLOW_ALLOW_FILE_STORE": "true",
-        "MLFLOW_TRACKING_URI": (tmp_path / "mlruns").as_uri(),
         "OMP_NUM_THREADS": "1",
         "TRACKIO_DIR": str(tmp_path / "trackio"),
         "WANDB_MODE": "offline",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edgewise.foundation import SettingError
 from edgewise.watch.sinks import MLflow, TensorBoard, Trackio, WeightsAndBiases
 
 NUMBERS = {"edgewise/edge_ratio": 0.25, "edgewise/update_norm": 3.0}
@@ -206,6 +207,17 @@ class TestMLflow:
         assert mlflow.active_run() is None
         assert self.metrics(mlflow, run_id, "edgewise/update_norm") == [(3, 3.0)]
         assert mlflow.MlflowClient().get_run(run_id).info.status == "FINISHED"
+
+    def test_where_no_run_can_be_kept_it_says_what_to_type(self, mlflow: Any) -> None:
+        mlflow.set_tracking_uri("nowhere://at/all")
+        sink = MLflow()  # the place may yet be set
+        with pytest.raises(
+            SettingError,
+            match=r"^logging to MLflow in nowhere://at/all: it cannot keep runs there \(.*nowhere.*\)\. "
+            r"Type pip install mlflow for its database; or set MLFLOW_TRACKING_URI .*_ALLOW_FILE_STORE=true\.$",
+        ):
+            sink(3, NUMBERS)
+        sink.close()
 
     def test_it_ends_no_run_but_its_own(self, mlflow: Any) -> None:
         sink = MLflow()
