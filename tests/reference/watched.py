@@ -28,9 +28,9 @@ def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_hours(self: Any, share: float) -> None:
         make(self, share, Hours())
 
-    def an_hour_later(self: Any) -> None:
+    def an_hour_later(self: Any, steps: int = 1) -> None:
         self.clock.now += 3600.0
-        begin(self)
+        begin(self, steps)
 
     def in_turn(self: Any, wanted: Mapping[str, float]) -> str | None:
         # Around every tenth step nobody, which is when the norms have their chance.

@@ -99,6 +99,16 @@ def test_a_slow_divergence_says_for_how_long_it_has_climbed() -> None:
     assert 20 < detector.spike.climb <= 128
 
 
+def test_a_climb_is_counted_in_steps_though_not_every_loss_is_seen() -> None:
+    every, third = Detector(), Detector()
+    for t in range(400):
+        loss = 1.01 ** max(0, t - 150)
+        every.see(t, loss)
+        third.see(3 * t, loss)
+    assert every.spike is not None and every.spike.climb is not None
+    assert third.spike is not None and third.spike.climb == 3 * every.spike.climb
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("at", [0, 3, 100])
 def test_a_loss_that_is_not_finite_is_a_spike_at_once(value: float, at: int) -> None:

@@ -8,7 +8,7 @@ from edgewise.watch import Losses, Watch
 from edgewise.watch.budget import Budget, Cadence
 
 
-def test_a_spike_is_told_at_its_own_step_however_seldom_losses_are_looked_at() -> None:
+def test_a_spike_is_told_at_its_own_step_though_losses_are_looked_at_together() -> None:
     torch.manual_seed(0)
     model = nn.Linear(4, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
@@ -20,7 +20,9 @@ def test_a_spike_is_told_at_its_own_step_however_seldom_losses_are_looked_at() -
         if "edgewise/spike" in numbers:  # type: ignore[operator]
             told.append((now, step))
 
-    watch = Watch(model, optimizer, nn.functional.mse_loss, (inputs, targets), budget=1e-6, to=sink)
+    watch = Watch(
+        model, optimizer, nn.functional.mse_loss, (inputs, targets), Budget(1e-6, lambda: float(now)), to=sink
+    )
     for now in range(120):
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(model(inputs), targets)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import final
 
@@ -10,8 +11,12 @@ from edgewise.foundation import SettingError
 # A pause between two steps that is so many times the usual one is no training: a validation, a coffee.
 _PAUSE = 10.0
 _MEMORY = 0.05
-# Nothing is known before the first reading, so that is taken on credit: for up to this much of the time so far.
-_CREDIT = 0.5
+# What something small usually takes is the median of so many times: a slow one is the machine's, the first one
+# most of all.
+_USUAL = 5
+# Nothing is known before the first reading, so that one may go over the budget: by a third, which is how well a
+# budget is kept at all.
+_CREDIT = 4 / 3
 
 
 @final
@@ -20,7 +25,9 @@ class Budget:
 
     The watch calls `begin` when it is asked and `end` when it answers; the time in between is its own, the rest is
     training. Each instrument has a weight; next is the one that would be first to have had its due with one more
-    reading (weighted fair queueing), and it waits until that is affordable.
+    reading (weighted fair queueing), and it waits until that is affordable. The first one of all may bring the
+    watch to 4/3 of its share, and none that costs what it was thought to brings it any further. So a run that is
+    shorter than 3/4 of the cost of a reading ÷ the share is not read at all.
 
     Args:
         share: own seconds per second of training.
@@ -29,35 +36,47 @@ class Budget:
     Attributes:
         training: seconds spent on training.
         own: seconds spent on watching.
+        wake: seconds of training before which nothing can be affordable.
+        charged: seconds spent on what is done on purpose, by its name; the other own ones go by at every step.
     """
 
     def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self.share = share
         self.training = 0.0
         self.own = 0.0
+        self.wake = 0.0
+        self.charged: dict[str, float] = {}
         self.clock = clock
         self._ended: float | None = None
         self._began: float | None = None
         self._usual: float | None = None
-        self._wake = 0.0
-        self._spent: dict[str, float] = {}
         self._cost: dict[str, float] = {}
 
-    def begin(self) -> None:
-        """The training has handed over."""
+    def begin(self, steps: int = 1) -> None:
+        """The training has handed over.
+
+        Args:
+            steps: how many of its steps have passed since `end`.
+        """
         now = self._began = self.clock()
         if self._ended is None:
             return
-        passed = now - self._ended
-        if self._usual is not None:
-            passed = min(passed, _PAUSE * self._usual)
-        self._usual = passed if self._usual is None else self._usual + _MEMORY * (passed - self._usual)
+        passed, usual = now - self._ended, self._usual
+        if usual is None:
+            self._usual = passed / steps
+        else:
+            # No call of a function that is not needed: this is done at every step, out of cold caches.
+            most = (steps - 1 + _PAUSE) * usual
+            if passed > most:
+                passed = most
+            self._usual = usual + _MEMORY * (passed / steps - usual)
         self.training += passed
 
     def end(self) -> None:
         """The training goes on."""
-        self._ended = self.clock()
-        self.own = self._used(self._ended)
+        now = self._ended = self.clock()
+        if self._began is not None:
+            self.own += now - self._began
         self._began = None
 
     def waited(self) -> None:
@@ -68,8 +87,8 @@ class Budget:
 
     @property
     def asleep(self) -> bool:
-        """Whether nothing can be affordable yet; asked at every step, so answered at once."""
-        return self.training < self._wake
+        """Whether nothing can be affordable yet."""
+        return self.training < self.wake
 
     def expect(self, name: str, seconds: float) -> None:
         """What an instrument is thought to cost the next time."""
@@ -77,7 +96,7 @@ class Budget:
 
     def charge(self, name: str, seconds: float) -> None:
         """What an instrument cost this time."""
-        self._spent[name] = self._spent.get(name, 0.0) + seconds
+        self.charged[name] = self.charged.get(name, 0.0) + seconds
 
     def next(self, wanted: Mapping[str, float]) -> str | None:
         """The instrument whose turn it is, if it is affordable now.
@@ -86,33 +105,40 @@ class Budget:
             wanted: the weight of each.
         """
         if not wanted:
+            self.wake = math.inf
             return None
 
         def done(name: str) -> float:
-            return (self._spent.get(name, 0.0) + self._cost.get(name, 0.0)) / wanted[name]
+            return (self.charged.get(name, 0.0) + self._cost.get(name, 0.0)) / wanted[name]
 
         name = min(wanted, key=done)
-        cost = self._cost.get(name, 0.0)
-        if self.affords(name):
-            return name
-        if not self._spent.keys() & wanted.keys():
-            self._wake = cost / _CREDIT
-            return name if self.training >= self._wake else None
-        self._wake = (self._used(self.clock()) + cost) / self.share
-        return None
+        share = self.share if self.charged.keys() & wanted.keys() else _CREDIT * self.share
+        self.wake = (self._used(self.clock()) + self._cost.get(name, 0.0)) / share
+        return None if self.asleep else name
 
     @property
     def usual(self) -> float | None:
         """The seconds that a training step usually takes."""
         return self._usual
 
-    def affords(self, name: str) -> bool:
-        """Whether an instrument could be used now without going over."""
-        return self._used(self.clock()) + self._cost.get(name, 0.0) <= self.share * self.training
+    def affords(self, name: str, part: float | int = 1.0) -> bool:
+        """Whether an instrument could be used now without going over.
+
+        Args:
+            name: of the instrument.
+            part: the share of the budget that it may take.
+        """
+        allowed, cost = self.share * self.training, self._cost.get(name, 0.0)
+        return self.charged.get(name, 0.0) + cost <= part * allowed and self._used(self.clock()) + cost <= allowed
 
     def _used(self, now: float) -> float:
         """Own seconds, those of the call that is going on included."""
         return self.own + (now - self._began if self._began is not None else 0.0)
+
+    @property
+    def idle(self) -> float:
+        """Seconds that were spent on nothing in particular: on looking whether there is something to do."""
+        return self._used(self.clock()) - math.fsum(self.charged.values())
 
     @property
     def kept(self) -> float:
@@ -127,24 +153,27 @@ class Cadence:
     Args:
         budget: of the watch.
         part: the share of it that this may take.
+
+    Attributes:
+        interval: once in so many steps.
+        next: the step at which it is to be done.
     """
 
     def __init__(self, budget: Budget, part: float) -> None:
         self._budget, self._part = budget, part
-        self._next = 0
-        self._seconds: float | None = None
+        self.interval, self.next = 1, 0
+        self._seconds: deque[float] = deque(maxlen=_USUAL)
 
     def due(self, step: int) -> bool:
         """Whether it is to be done at this step."""
-        return step >= self._next
+        return step >= self.next
 
     def took(self, step: int, seconds: float) -> None:
         """Say that it was done at this step, and what it took."""
-        # One slow time among many is the machine's.
-        before = seconds if self._seconds is None else self._seconds
-        self._seconds = before + 0.2 * (min(seconds, 2 * before) - before)
-        usual = self._budget.usual
-        self._next = step + (math.ceil(self._seconds / (self._part * self._budget.share * usual)) if usual else 1)
+        self._seconds.append(seconds)
+        seconds, usual = sorted(self._seconds)[len(self._seconds) // 2], self._budget.usual
+        self.interval = max(1, math.ceil(seconds / (self._part * self._budget.share * usual))) if usual else 1
+        self.next = step + self.interval
 
 
 def share_of(budget: object) -> float:

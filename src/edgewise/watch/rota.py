@@ -20,8 +20,12 @@ from edgewise.watch.sharding import ElsewhereError, Timetable
 
 # From this edge ratio on, eigenpairs are worth their price.
 _NEAR, _NEAR_WEIGHT = 0.6, 2.0
-# What is nearly free is read every so many steps, if nothing else is.
-_LIGHT = 10
+# What is nearly free is read every so many steps at most, if nothing else is, and for this share of the budget:
+# what is dear could never be saved for otherwise.
+_LIGHT, _LIGHT_PART = 10, 1 / 5
+# The first reading of an instrument takes so many times what later ones do: it knows nothing to start from, and
+# most often the search for a critical sharpness goes to its last pass, the 11th instead of the 7th.
+_FIRST = 1.6
 # An instrument that fails so many times in a row is left alone.
 _PATIENCE = 3
 # How badly it may fail: a line that is not known stays unknown; anything else may pass, an overflow as often as it
@@ -59,26 +63,35 @@ class Rota:
             self._instruments["effective sharpness"] = self._eigenvector
         self._armed: tuple[str, Instrument] | None = None
         self._following = False
+        self._light = 0
         self._failures: dict[str, int] = {}
         self._ratio: float | None = None
         clock = self._clock()
         live.value_at()
         _, seconds = self._timetable.end(seconds=self._clock() - clock)
         for name, instrument in self._instruments.items():
-            self._budget.expect(name, instrument.passes * seconds)
+            self._budget.expect(name, _FIRST * instrument.passes * seconds)
 
     @property
     def shares(self) -> Mapping[str, float] | None:
         """Of the last eigenvector, the share of its mass in each parameter."""
         return self._eigenvector.shares
 
+    @property
+    def busy(self) -> bool:
+        """Whether the next step has to be asked about: to read, or as processes count steps together."""
+        return self._armed is not None or self._following or bool(self._live.shards)
+
     def rests(self, step: int) -> bool:
         """Whether nothing is to be read now; if so, what is to be read at the next step is chosen."""
         self._timetable.step()
         if self._armed is not None or self._following:
             return False
-        if step % _LIGHT == 0 or not self._budget.asleep:
-            self._arm(light=step % _LIGHT == 0)
+        light = step >= self._light
+        if light:
+            self._light = step + _LIGHT
+        if light or not self._budget.asleep:
+            self._arm(light=light)
         return True
 
     def read(self, moment: Moment) -> list[Reading]:
@@ -108,7 +121,7 @@ class Rota:
         name = self._budget.next(weights)
         if name is not None:
             self._armed = name, self._instruments[name]
-        elif light and self._budget.affords("norms") and self._failures.get("norms", 0) < _PATIENCE:
+        elif light and self._budget.affords("norms", _LIGHT_PART) and self._failures.get("norms", 0) < _PATIENCE:
             self._armed = "norms", self._norms
         if self._armed is not None and self._armed[1].wants_before:
             self.before = self._live.snapshot(self.before)

@@ -1,7 +1,6 @@
 """The losses of a training as they come in: kept, looked at for spikes, and those explained."""
 
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -53,16 +52,21 @@ class Spotter:
         self._last_ratio, self._told = last_ratio, told
         self._detector = Detector()
         self._recorder = Recorder(parameters)
-        self._pending: list[tuple[int, float | Tensor, float]] = []
+        # To look at a number on an accelerator is to wait for it.
+        self._far = live.device.type != "cpu"
+        self._pending: list[tuple[int, float | Tensor, float | Tensor]] = []
         # A batch may be large: only the last two are held, as by the recorder.
-        self._batches: deque[tuple[int, Any]] = deque(maxlen=2)
+        self._batch: tuple[int, Any] = -1, None
+        self._batch_before = self._batch
         self._highest = -math.inf
+        # The step at which the losses that are waiting are looked at, however few they are.
+        self._due: int | float = 0
         self._copies, self._norms = Cadence(budget, _COPIES), Cadence(budget, _NORMS)
         # A norm and a replay of a sharded model take all its processes, and a loss is seen in one.
         self._replays = not live.shards
 
-    def see(self, step: int, loss: Any, batch: Any) -> None:
-        """Take in the loss of a step, after its update.
+    def see(self, step: int, loss: Any, batch: Any) -> int:
+        """Take in the loss of a step, after its update; say how many have been looked at.
 
         Between the steps of a training the interpreter has left the caches, so that what is done at every
         step costs ten times what a loop over it would: losses are looked at several at a time, but for one
@@ -73,39 +77,61 @@ class Spotter:
             loss: of w_t on the batch.
             batch: if it was handed over.
         """
-        # To look at a number on an accelerator is to wait for it.
-        far = isinstance(loss, Tensor) and loss.device.type != "cpu"
-        value = loss.detach() if far else float(loss.item() if isinstance(loss, Tensor) else loss)
-        self._pending.append((step, value, self._lr))
+        value: float | Tensor
+        if loss.__class__ is Tensor and not self._far:
+            value = loss.item()
+        else:
+            value = loss if loss.__class__ is float else self._number(loss)
+        lr = self._optimizer.param_groups[0]["lr"]
+        pending = self._pending
+        pending.append((step, value, lr if lr.__class__ is float else self._number(lr, copied=True)))
         if batch is not None:
-            self._batches.append((step, batch))
-        copies = self._replays and (self._norms.due(step) or self._copies.due(step))
-        due = not far and (copies or not value <= self._highest)
-        if due or len(self._pending) >= _TOGETHER:
-            self.settle(step)
+            self._batch_before, self._batch = self._batch, (step, batch)
+        if len(pending) < _TOGETHER and (self._far or (step < self._due and value <= self._highest)):
+            return 0
+        self.settle(step)
+        return len(pending)
 
     def settle(self, step: int | None = None) -> None:
         """Look at the losses that are waiting; the step is the one that has just been taken, if one has."""
         pending, self._pending = self._pending, []
-        batches = dict(self._batches)
+        batches = dict((self._batch_before, self._batch))
+        add, see, keep = self.losses.add, self._detector.see, self._recorder.keep
         for at, loss, lr in pending:
-            value, batch = float(loss), batches.get(at)
-            self.losses.add(at, value)
-            event = self._detector.see(at, value)
+            value, batch, now = float(loss), batches.get(at), at == step
+            add(at, value)
+            event = see(at, value)
             if event == "begins":
-                self._explain(batch if at == step else None)
+                self._explain(batch if now else None)
             elif event == "over":
                 self._close()
-            self._keep(at, value, lr, batch, now=at == step)
+            if now:
+                self._keep(at, value, float(lr), batch)
+            else:
+                keep(at, value, float(lr), False, batch)
         self._highest = self.losses.highest(_RECENT)
+        if pending:
+            # What is due about when as many losses are waiting as are looked at together can wait for that.
+            soonest, at = min(self._norms.next, self._copies.next), pending[-1][0]
+            self._due = soonest if self._replays and soonest - at < _TOGETHER // 2 else math.inf
+
+    def _number(self, value: Any, *, copied: bool = False) -> float | Tensor:
+        """A number; one that is not to be waited for stays where it is."""
+        if not isinstance(value, Tensor):
+            return float(value)
+        if not self._far:
+            return float(value.item())
+        return value.detach().clone() if copied else value.detach()
 
     def _explain(self, batch: Any) -> None:
         spike = self._detector.spike
         assert spike is not None  # it has just begun
+        began = self._budget.clock()
         report = investigate(
             self._recorder, self._live, self._optimizer, spike, batch=batch, gradient_norm=self._gradient_norm(),
-            lr=self._lr, last_edge_ratio=self._last_ratio(),
+            lr=float(self._optimizer.param_groups[0]["lr"]), last_edge_ratio=self._last_ratio(),
         )  # fmt: skip
+        self._budget.charge("spike reports", self._budget.clock() - began)
         self.spikes.append(report)
         self._told(spike.step)
 
@@ -117,24 +143,23 @@ class Spotter:
         if self.spikes[-1].step == spike.step:
             self.spikes[-1] = self.spikes[-1].ended(spike.over, spike.peak, bool(spike.recovered))
 
-    def _keep(self, step: int, loss: float, lr: float, batch: Any, *, now: bool) -> None:
+    def _keep(self, step: int, loss: float, lr: float, batch: Any) -> None:
         """Keep what a spike would be replayed from; gradients and weights as often as the budget allows."""
         clock, norm = self._budget.clock, None
-        now = now and self._replays
-        if now and self._norms.due(step):
+        if self._replays and self._norms.due(step):
             began = clock()
             norm = self._gradient_norm()
-            self._norms.took(step, clock() - began)
-        copied = now and self._copies.due(step)
-        began = clock()
+            self._took("norms of gradients", self._norms, step, clock() - began)
+        copied = self._replays and self._copies.due(step)
+        began = clock() if copied else 0.0
         self._recorder.keep(step, loss, lr, copied, batch, gradient_norm=norm)
         if copied:
-            self._copies.took(step, clock() - began)
+            self._took("copies of weights", self._copies, step, clock() - began)
+
+    def _took(self, what: str, cadence: Cadence, step: int, seconds: float) -> None:
+        cadence.took(step, seconds)
+        self._budget.charge(what, seconds)
 
     def _gradient_norm(self) -> Tensor | None:
         gradients = [p.grad for p in self._parameters if p.grad is not None and self._replays]
         return nn.utils.get_total_norm(gradients) if gradients else None
-
-    @property
-    def _lr(self) -> float:
-        return float(self._optimizer.param_groups[0]["lr"])

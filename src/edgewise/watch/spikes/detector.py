@@ -99,13 +99,13 @@ class Detector:
         loss = float(loss)
         finite = math.isfinite(loss)
         if finite and loss < 0 and self._logarithmic:
-            self._without_logarithms()
+            self._without_logarithms(step)
         x = self._value(loss) if finite else math.inf
         if self.lasting:
             return self._during(step, loss, x)
         level = self._level()
         excess, threshold, scale = self._excess(x, level)
-        climb = None if level is None or excess > threshold or x < level else self._climb(level, threshold)
+        climb = None if level is None or excess > threshold or x < level else self._climb(step, level, threshold)
         if excess > threshold or climb is not None or not finite:
             self._ceiling = self._present_ceiling() if climb is None else self._lowest[0][1] + threshold
             self._calm, self._began = 0, step
@@ -114,7 +114,7 @@ class Detector:
                 climb=climb, peak=loss,
             )  # fmt: skip
             return "begins"
-        self._take(loss, x, level)
+        self._take(step, loss, x, level)
         return None
 
     @property
@@ -137,7 +137,7 @@ class Detector:
             self._past.clear()
         return "lasts" if over is None else "over"
 
-    def _take(self, loss: float, x: float, level: float | None) -> None:
+    def _take(self, step: int, loss: float, x: float, level: float | None) -> None:
         """Let a loss outside spikes count towards level and scale."""
         self._past.append(loss)
         if level is not None:
@@ -158,7 +158,7 @@ class Detector:
                 self._highest.popleft()
             while self._lowest and self._lowest[-1][1] >= level:
                 self._lowest.pop()
-            self._lowest.append((self._count, level))
+            self._lowest.append((self._count, level, step))
             if self._lowest[0][0] <= self._count - _MEMORY:
                 self._lowest.popleft()
         self._recent.append(x)
@@ -169,19 +169,20 @@ class Detector:
 
     def _excess(self, x: float, level: float | None) -> tuple[float, float, float]:
         """How far x is above where it was expected, how far a spike would be, and the robust scale."""
-        count = len(self._deviations)
+        deviations = self._deviations
+        count = len(deviations)
         if level is None or count < _WARM:
             return 0.0, math.inf, 1.0
-        quarter, middle, three = (self._deviations[count * i // 4] for i in (1, 2, 3))
+        quarter, middle, three = deviations[count // 4], deviations[count * 2 // 4], deviations[count * 3 // 4]
         scale = max((three - quarter) / _NORMAL, self._steady())
         threshold = max(_SCALES * scale, _BEYOND * self._highest[0][1])
         # Subnormal losses have no share of themselves.
         return x - level - max(middle, 0.0), max(threshold, 5e-324), max(scale, 5e-324)
 
-    def _climb(self, level: float, threshold: float) -> int | None:
+    def _climb(self, step: int, level: float, threshold: float) -> int | None:
         """Over how many steps the level has climbed, if it was far."""
         far = bool(self._lowest) and level - self._lowest[0][1] > _CLIMB * threshold
-        return self._count - self._lowest[0][0] if far else None
+        return step - self._lowest[0][2] if far else None
 
     def _present_ceiling(self) -> float:
         """Below what the spike that begins now is over."""
@@ -210,14 +211,14 @@ class Detector:
             return loss
         return math.log(max(loss + _ROUNDING * self._reference, 5e-324))
 
-    def _without_logarithms(self) -> None:
+    def _without_logarithms(self, step: int) -> None:
         """A loss that can be negative has no logarithm: go through the past again as it is."""
         self._logarithmic = False
         past = list(self._past)
         self._past.clear()
         self._forget()
-        for loss in past:
-            self._take(loss, loss, self._level())
+        for at, loss in enumerate(past, step - len(past)):
+            self._take(at, loss, loss, self._level())
         if self.lasting:
             self._ceiling = self._present_ceiling()
 
@@ -229,7 +230,7 @@ class Detector:
         self._excesses: deque[float] = deque(maxlen=_DELAY + 1)
         # The highest excess within the memory, and those that will be it once older ones are forgotten.
         self._highest: deque[tuple[int, float]] = deque()
-        # The lowest level, likewise.
-        self._lowest: deque[tuple[int, float]] = deque()
+        # The lowest level, likewise, and the step that it was before.
+        self._lowest: deque[tuple[int, float, int]] = deque()
         self._count = 0
         self._ceiling, self._calm, self._began = math.inf, 0, 0

@@ -58,7 +58,8 @@ class Recorder:
                 "Type length=64, snapshots=2",
             )
         self._parameters = list(parameters)
-        self._kept: deque[KeptStep] = deque(maxlen=length)
+        # As rows: to make a `KeptStep` takes five times as long, and most are never looked at.
+        self._kept: deque[_Row] = deque(maxlen=length)
         # A batch may be large and on an accelerator: only those of the last updates are held.
         self._batches: deque[tuple[int, Any]] = deque(maxlen=snapshots)
         self._weights: deque[tuple[int, list[Tensor]]] = deque()
@@ -86,9 +87,7 @@ class Recorder:
             gradient_norm: of the gradient that the optimiser was given.
             update_norm: of the update.
         """
-        self._kept.append(
-            KeptStep(step=step, loss=loss, lr=float(lr), gradient_norm=gradient_norm, update_norm=update_norm)
-        )
+        self._kept.append((step, loss, float(lr), gradient_norm, update_norm))
         if batch is not None:
             self._batches.append((step, batch))
         if weights_affordable:
@@ -102,11 +101,11 @@ class Recorder:
     @property
     def kept(self) -> Sequence[KeptStep]:
         """The steps, the oldest first."""
-        return tuple(self._kept)
+        return tuple(map(_kept, self._kept))
 
     def at(self, step: int) -> KeptStep | None:
         """One step."""
-        return next((row for row in reversed(self._kept) if row.step == step), None)
+        return next((_kept(row) for row in reversed(self._kept) if row[0] == step), None)
 
     def batch(self, step: int) -> Any:
         """The batch of a step; None if it was not given or is too old."""
@@ -128,7 +127,7 @@ class Recorder:
             name: `lr`, `loss`, `gradient_norm` or `update_norm`.
             before: the first step that does not count.
         """
-        values = [number_of(getattr(row, name)) for row in self._kept if row.step < before]
+        values = [number_of(getattr(row, name)) for row in self.kept if row.step < before]
         known = [value for value in values if value is not None and math.isfinite(value)]
         return median(known) if known else None
 
@@ -139,6 +138,14 @@ class Recorder:
             memory = self._weights.popleft()[1] if full else [torch.empty_like(p) for p in self._parameters]
             torch._foreach_copy_(memory, self._parameters)
         self._weights.append((step, memory))
+
+
+_Row = tuple[int, float | int | Tensor, float, Number, Number]
+
+
+def _kept(row: _Row) -> KeptStep:
+    step, loss, lr, gradient, update = row
+    return KeptStep(step=step, loss=loss, lr=lr, gradient_norm=gradient, update_norm=update)
 
 
 def number_of(value: Number) -> float | None:
