@@ -391,11 +391,16 @@ def test_a_sink_that_fails_is_one_warning_and_the_others_hear_all(monkeypatch):
     def deaf(step, numbers):
         raise OSError(f"disk full at {step}")
 
-    watch, said, _ = watched(monkeypatch, to=[deaf, lambda step, numbers: heard.append(step)], steps=30)
+    def hears(step, numbers):
+        heard.extend((step, name, value) for name, value in numbers.items())
+
+    watch, said, _ = watched(monkeypatch, to=[deaf, hears], steps=30)
     assert len(said) == 1
     assert "the sink" in said[0]
     assert "disk full at 1" in said[0]
-    assert heard == [row.step for row in watch.readings]
+    for row in watch.readings:
+        assert (row.step, f"edgewise/{row.kind.replace(' ', '_')}", row.value) in heard
+    assert {step for step, _, _ in heard} == {row.step for row in watch.readings}
 
 
 def test_two_causes_are_two_warnings(monkeypatch):

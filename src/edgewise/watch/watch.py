@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, final
 
 import torch
@@ -320,19 +321,19 @@ class Watch:
         if len(self._rows) > _MOST_ROWS:
             half = _MOST_ROWS // 2
             self._rows[:half] = self._rows[:half:2]
-        for reading in readings:
-            numbers = {f"edgewise/{reading.kind.replace(' ', '_')}": reading.value}
-            if reading.kind == "effective sharpness":
-                numbers["edgewise/effective_sharpness_bound"] = reading.high - reading.value
-            if len(self._spotter.losses):
-                numbers["edgewise/loss"] = self._spotter.losses.last
-            # Two successive gradients of small batches differ mostly because their samples do.
-            told = reading.kind != "secant curvature"
-            if told and reading.ratio is not None and math.isfinite(reading.ratio):
-                numbers["edgewise/edge_ratio"] = reading.ratio
-            if reading.critical is not None:
-                numbers["edgewise/critical_curvature"] = reading.critical
-            self._tell(reading.step, numbers)
+        for step, together in groupby(readings, key=lambda row: row.step):
+            numbers = {"edgewise/loss": self._spotter.losses.last} if len(self._spotter.losses) else {}
+            # The last of them is what the others lead to.
+            for row in together:
+                numbers[f"edgewise/{row.kind.replace(' ', '_')}"] = row.value
+                if row.kind == "effective sharpness":
+                    numbers["edgewise/effective_sharpness_bound"] = row.high - row.value
+                # Two successive gradients of small batches differ mostly because their samples do.
+                if row.kind != "secant curvature" and row.ratio is not None and math.isfinite(row.ratio):
+                    numbers["edgewise/edge_ratio"] = row.ratio
+                if row.critical is not None:
+                    numbers["edgewise/critical_curvature"] = row.critical
+            self._tell(step, numbers)
 
     def _tell(self, step: int, numbers: Mapping[str, float]) -> None:
         for sink in self._sinks:
