@@ -8,16 +8,18 @@ import pytest
 import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import Replicate, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
-from edgewise.foundation import SettingError
+from edgewise.foundation import SettingError, generator
 from edgewise.watch import EdgeScheduler, Watch
 from edgewise.watch.budget import Budget
 from edgewise.watch.instruments import CriticalSharpness, Moment, Norms
 from edgewise.watch.live import LiveLoss
+from edgewise.watch.sharding import Agreement, ElsewhereError, Shards, Timetable, local
 from reference.two_processes import in_two
-from reference.watched import digits_like
+from reference.watched import digits_like, mlp
 
 CRITERION = nn.CrossEntropyLoss()
 STEPS = 60
@@ -353,6 +355,49 @@ def test_what_fails_in_one_process_fails_in_both_and_stops_neither(tmp_path):
         assert each["point"].startswith("second derivatives of a sharded model: ")
 
 
+# Numbers that processes tell each other.
+
+
+def agree_in_two(rank):
+    shards = Shards(shard(Scaled().double()), ())
+    agreement = shards.agreement
+
+    def outcome(numbers, fails_after):
+        got = []
+        try:
+            with agreement.together():
+                for number in range(numbers):
+                    if rank == 1 and number == fails_after:
+                        raise OSError("here")
+                    got.append(agreement.total(number + rank))
+                if rank == 1 and numbers == fails_after:
+                    raise OSError("at last")
+        except (OSError, ElsewhereError) as error:
+            return got, type(error).__name__
+        return got, ""
+
+    return {
+        "outcomes": [outcome(3, fails_after) for fails_after in (None, 0, 1, 3)],
+        "in step again": agreement.mean(10.0 * rank, 1 + 2 * rank),
+        "anywhere": [agreement.anywhere(rank == 1), agreement.anywhere(False)],
+        "processes": agreement.processes,
+        "replicas": shards.replicas,
+    }
+
+
+@pytest.mark.slow
+def test_whoever_fails_is_not_waited_for(tmp_path):
+    first, second = in_two(agree_in_two, tmp_path)
+    told = [1.0, 3.0, 5.0]
+    assert second["outcomes"] == [(told, ""), ([], "OSError"), (told[:1], "OSError"), (told, "OSError")]
+    elsewhere = "ElsewhereError"
+    assert first["outcomes"] == [(told, ""), ([], elsewhere), (told[:1], elsewhere), (told, elsewhere)]
+    for found in (first, second):
+        assert found["in step again"] == 7.5
+        assert found["anywhere"] == [True, False]
+        assert found["processes"] == found["replicas"] == 2
+
+
 # Other ways to shard, and to steer.
 
 
@@ -402,3 +447,126 @@ def test_other_ways_to_share_a_model(tmp_path):
     for found in (rows, first["compiled"]):
         assert [row[1] for row in found].count("critical sharpness") >= 5
     assert len(set(first["rates"])) > 5  # the step size moves, by the same readings in both
+
+
+# One process.
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A process group of one."""
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+def copied_everywhere():
+    mesh, model = init_device_mesh("cpu", (1,)), Scaled().double()
+    model.first.weight = nn.Parameter(distribute_tensor(model.first.weight.detach(), mesh, [Replicate()]))
+    model.register_forward_pre_hook(lambda module, args: (distribute_tensor(args[0], mesh, [Replicate()]),))
+    model.first.register_forward_hook(lambda module, args, outputs: outputs.to_local())
+    for name, parameter in model.named_parameters():
+        if name == "first.bias":
+            model.first.bias = nn.Parameter(distribute_tensor(parameter.detach(), mesh, [Replicate()]))
+    return model
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: shard(Scaled().double(), (1,)), copied_everywhere], ids=["shard", "copy"]
+)
+def test_a_group_of_one(alone, make):
+    model, both = make(), digits_like(dtype=torch.float64)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, foreach=False)
+    watch = Watch(model, optimizer, CRITERION, both, Budget(0.5, clock := Clock().follow(model)))
+    for _ in range(20):
+        watch.step(step(model, optimizer, both))
+        clock.now += 0.1
+    rows = rows_of(watch)
+    assert [row[1] for row in rows].count("critical sharpness") >= 3
+    agree(rows, read_by_one(rows))
+    assert not watch._live.differentiable_twice
+    with pytest.raises(SettingError, match=r"^second derivatives of a sharded model: .*critical sharpness"):
+        watch._live.point().__enter__()
+
+
+def test_lengths_of_shards(alone):
+    model = shard(Scaled().double(), (1,))
+    shards = Shards(model, list(model.parameters()))
+    a, b = (torch.randn(70 + 3 + 1, generator=generator(0, name), dtype=torch.float64) for name in "ab")
+    assert sum(local(p.detach()).numel() for p in model.parameters()) == a.numel()
+    assert shards
+    assert shards.dot(a, b) == pytest.approx(float(a @ b), rel=1e-12)
+    assert shards.norm(a) == pytest.approx(float(a.norm()), rel=1e-12)
+    assert not Shards(mlp(), list(mlp().parameters()))
+
+
+def test_a_process_of_its_own_agrees_with_itself():
+    agreement = Agreement()
+    assert agreement.processes == 1
+    assert agreement.mean(0.1, 3) == 0.1
+    assert agreement.total(0.1) == 0.1
+    assert [agreement.anywhere(True), agreement.anywhere(False)] == [True, False]
+    assert agreement.end(1.0, 2.0) == [[1.0, 2.0]]
+    with pytest.raises(OSError, match=r"^here$"), agreement.together():
+        raise OSError("here")
+    budget = Budget(0.1)
+    timetable = Timetable(agreement, budget)
+    assert timetable.budget is budget
+    timetable.step()
+    assert timetable.end(2, 0.5) == (2.0, 0.5)
+    assert budget.training == 0.0
+
+
+def test_a_timetable_goes_by_the_slowest_reader_and_the_fastest_trainer(monkeypatch):
+    told = []
+
+    def end(self, *numbers):
+        told.append(round(clock.now))
+        failure, seconds, training, own, usual = numbers
+        # The other process trains twice as fast and took half a second more for what was read.
+        return [list(numbers), [failure + 1, seconds + 0.5, training / 2, own + 0.5, usual / 2]]
+
+    monkeypatch.setattr(Agreement, "processes", 2)
+    monkeypatch.setattr(Agreement, "end", end)
+    clock = Clock()
+    own = Budget(0.1, clock)
+    timetable = Timetable(Agreement(), own)
+    for _ in range(100):
+        clock.now += 1.0
+        own.begin()
+        timetable.step()
+        own.end()
+    assert told == [1, 2, 4, 8, 16, 32, 64]
+    # 63 seconds by the 64th step, and 36 steps since; in the other process half of it.
+    assert timetable.budget.training == pytest.approx((63 + 36) / 2)
+    assert timetable.end(1, 2.0) == (2, 2.5)
+    assert timetable.budget.own == 2.5
+    timetable.budget.expect("norms", 2.4)
+    assert timetable.budget.affords("norms")  # 4.9 of 4.95
+    timetable.budget.expect("norms", 2.5)
+    assert not timetable.budget.affords("norms")
+
+
+def test_a_wrapper_of_one_flat_vector_is_refused(monkeypatch):
+    class Flat(nn.Linear):
+        """Stands for the one of PyTorch, which wants an accelerator."""
+
+    monkeypatch.setattr("torch.distributed.fsdp.FullyShardedDataParallel", Flat)
+    model = nn.Sequential(Flat(6, 3))
+    with pytest.raises(
+        SettingError,
+        match=r"^a Sequential inside FullyShardedDataParallel: it shards one flat vector, in which no parameter "
+        r"can be found\. Type torch\.distributed\.fsdp\.fully_shard\(model\), which shards each parameter\.$",
+    ):
+        Watch(model, adamw(model), CRITERION, digits_like())
+
+
+def test_a_pytorch_that_cannot_forget_a_failed_forward_pass_is_refused(alone, monkeypatch):
+    model = shard(Scaled(), (1,))
+    monkeypatch.delattr(FSDPModule, "reset_iter_state")
+    with pytest.raises(
+        SettingError,
+        match=r"^a sharded FSDPScaled with PyTorch .*: should a forward pass of a reading fail, the training would "
+        r"go on with the weights of that reading\. Type pip install --upgrade torch\.$",
+    ):
+        Watch(model, adamw(model), CRITERION, digits_like())

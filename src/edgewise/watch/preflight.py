@@ -94,13 +94,21 @@ def _refuse_closures(optimizer: Optimizer) -> None:
 def _refuse_exchange(model: nn.Module) -> None:
     """A reading takes place in one process: where a forward pass needs the others, it would wait for ever."""
     # Whoever shards has this module; to load it takes a while.
-    flattened = getattr(sys.modules.get("torch.distributed.fsdp"), "FullyShardedDataParallel", ())
+    sharding = sys.modules.get("torch.distributed.fsdp")
+    flattened = getattr(sharding, "FullyShardedDataParallel", ())
+    sharded = getattr(sharding, "FSDPModule", ())
     parts = list(model.modules())
     if any(isinstance(part, flattened) for part in parts):
         raise SettingError(
             f"a {type(model).__name__} inside FullyShardedDataParallel",
             "it shards one flat vector, in which no parameter can be found",
             "Type torch.distributed.fsdp.fully_shard(model), which shards each parameter",
+        )
+    if any(isinstance(part, sharded) and not hasattr(part, "reset_iter_state") for part in parts):
+        raise SettingError(
+            f"a sharded {type(model).__name__} with PyTorch {torch.__version__}",
+            "should a forward pass of a reading fail, the training would go on with the weights of that reading",
+            "Type pip install --upgrade torch",
         )
     if any(isinstance(part, nn.SyncBatchNorm) and _processes(part) > 1 for part in parts):
         raise SettingError(

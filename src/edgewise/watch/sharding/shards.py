@@ -86,7 +86,7 @@ class Shards:
         except Exception:
             for wrapped in self._wrapped:
                 # Only the outermost can forget a forward pass that has not come to its end; the others say so.
-                with suppress(AttributeError, RuntimeError):
+                with suppress(RuntimeError):
                     wrapped.reset_iter_state()
             raise
         finally:
