@@ -5,6 +5,8 @@ from edgewise.reproduction import Exhibit, Reproduction
 
 # Single precision, at step sizes past the edge: rounding grows with every step.
 _SINGLE = 0.1
+# Past the edge it also decides, now and then, at which multiple a training breaks: the next one is 1.4 times it.
+_ONE_MULTIPLE = 0.3
 
 REPRODUCTION = Reproduction(
     key="critical2026sharpness",
@@ -34,6 +36,14 @@ REPRODUCTION = Reproduction(
             claims=claims.WATCH,
             figure=figure.watched,
             golden_rtol=_SINGLE,
+        ),
+        Exhibit(
+            name="panel",
+            title="Where trainings of many kinds break, beside the advised largest step size",
+            recipe=recipe.panel,
+            claims=claims.PANEL,
+            figure=figure.panel,
+            golden_rtol=_ONE_MULTIPLE,
         ),
     ),
 )
