@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-_PATIENCE = 100.0
+_PATIENCE = 240.0
 
 
 def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
@@ -38,7 +38,7 @@ def _process(work: Callable[[int], Any], rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2,
-        timeout=timedelta(seconds=_PATIENCE / 2),
+        timeout=timedelta(seconds=_PATIENCE / 4),
     )  # fmt: skip
     torch.save(work(rank), Path(folder) / f"found{rank}")
     distributed.destroy_process_group()

@@ -13,9 +13,10 @@ from torch.distributed.tensor import Replicate, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from edgewise.foundation import SettingError, generator
-from edgewise.watch import EdgeScheduler, Watch
+from edgewise.watch import EdgeScheduler, Watch, critical_sharpness
 from edgewise.watch.budget import Budget
-from edgewise.watch.instruments import CriticalSharpness, Moment, Norms
+from edgewise.watch.instrument import Moment
+from edgewise.watch.instruments import CriticalSharpness, Norms
 from edgewise.watch.live import LiveLoss
 from edgewise.watch.sharding import Agreement, ElsewhereError, Shards, Timetable, local
 from reference.two_processes import in_two
@@ -426,6 +427,15 @@ def others_in_two(rank):
         rates.append(optimizer.param_groups[0]["lr"])
     found["rates"] = rates
 
+    model = shard(Scaled().double())
+    CRITERION(model(mine[0]), mine[1]).backward()
+    downhill = [-p.grad for p in model.parameters()]
+    found["along"] = critical_sharpness(model, CRITERION, mine, downhill)
+    for name, bad in (("whole", [whole(d) for d in downhill]), ("zero", [0 * d for d in downhill])):
+        with pytest.raises(SettingError) as error:
+            critical_sharpness(model, CRITERION, mine, bad)
+        found[name] = str(error.value)
+
     compiled = torch.compile(shard(Scaled().double()), backend="eager")
     optimizer = adamw(compiled)
     watch = Watch(compiled, optimizer, CRITERION, mine, Budget(0.5, clock := Clock().follow(compiled)))
@@ -440,12 +450,20 @@ def others_in_two(rank):
 def test_other_ways_to_share_a_model(tmp_path):
     first, second = in_two(others_in_two, tmp_path)
     assert first == second
+    inputs, labels = digits_like(dtype=torch.float64)
     rows, batch_size, samples = first["tensor parallel"]
     assert batch_size == samples == 24  # both have the same ones
     agree(rows, read_by_one(rows, 8))
     agree(first["compiled"], read_by_one(first["compiled"]))
     for found in (rows, first["compiled"]):
         assert [row[1] for row in found].count("critical sharpness") >= 5
+    model = Scaled().double()
+    CRITERION(model(inputs), labels).backward()
+    alone = critical_sharpness(model, CRITERION, (inputs, labels), [-p.grad for p in model.parameters()])
+    assert first["along"].sharpness == pytest.approx(alone.sharpness, rel=1e-7)
+    assert first["along"].passes == alone.passes
+    assert first["whole"].startswith("a direction of whole tensors for a sharded model: ")
+    assert first["zero"].startswith("a direction that is zero or not finite: ")
     assert len(set(first["rates"])) > 5  # the step size moves, by the same readings in both
 
 
@@ -566,7 +584,7 @@ def test_a_pytorch_that_cannot_forget_a_failed_forward_pass_is_refused(alone, mo
     monkeypatch.delattr(FSDPModule, "reset_iter_state")
     with pytest.raises(
         SettingError,
-        match=r"^a sharded FSDPScaled with PyTorch .*: should a forward pass of a reading fail, the training would "
-        r"go on with the weights of that reading\. Type pip install --upgrade torch\.$",
+        match=r"^a sharded FSDPScaled with PyTorch .*: should a forward pass of a reading fail, the training "
+        r"would go on with the weights of that reading\. Type pip install --upgrade torch\.$",
     ):
         Watch(model, adamw(model), CRITERION, digits_like())

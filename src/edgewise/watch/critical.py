@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from edgewise.curvature import CriticalStep, critical_step
 from edgewise.foundation import ParameterSpace, SettingError
-from edgewise.watch.live import Autocast, LiveLoss
+from edgewise.watch.live import Autocast, LiveLoss, Weights
+from edgewise.watch.sharding import Agreement, local
 
 Direction = Tensor | Mapping[str, Tensor] | Sequence[Tensor]
 
@@ -28,7 +29,8 @@ def critical_sharpness(
 
         η_c = min{η > 0 : L(w + ηd) > L(w)},     λ_c = 2/η_c
 
-    For gradient descent on a quadratic, d = −g, it is gᵀHg/‖g‖². The model is left as it is, bit by bit.
+    For gradient descent on a quadratic, d = −g, it is gᵀHg/‖g‖². The model is left as it is, bit by bit. All
+    processes of a sharded one ask together, each with a batch of its own.
 
     Args:
         model: any module, in the mode in which its loss is wanted.
@@ -61,16 +63,18 @@ def critical_sharpness(
     space = ParameterSpace.of(model)
     parameters = {name: p for name, p in model.named_parameters() if name in space.names}
     live = LiveLoss(model, criterion, batch, parameters, autocast=autocast)
-    steps = _pieces(direction, space, next(iter(parameters.values())))
-    start = live.snapshot()
-    with live.between(start, [p + d for p, d in zip(start, steps, strict=True)]) as loss:
-        present = loss(0.0)
-        noise = live.rounding * abs(present)
-        return critical_step(loss, present, guess=guess, rtol=rtol, passes=passes, noise=noise)
+    with live.agreement.together():
+        start = live.snapshot()
+        steps = _pieces(direction, space, start, live.agreement)
+        with live.between(start, [p + d for p, d in zip(start, steps, strict=True)]) as loss:
+            present = loss(0.0)
+            noise = live.rounding * abs(present)
+            found = critical_step(loss, present, guess=guess, rtol=rtol, passes=passes, noise=noise)
+    return found
 
 
-def _pieces(direction: Direction, space: ParameterSpace, example: Tensor) -> list[Tensor]:
-    """A tensor for each parameter, in the precision and on the device of `example`."""
+def _pieces(direction: Direction, space: ParameterSpace, like: Weights, agreement: Agreement) -> list[Tensor]:
+    """A tensor for each parameter, of the shape, in the precision and on the device of what this process has."""
     if isinstance(direction, Tensor):
         if direction.shape == (space.size,):
             pieces = list(space.unflatten(direction).values())
@@ -86,8 +90,15 @@ def _pieces(direction: Direction, space: ParameterSpace, example: Tensor) -> lis
         pieces = list(direction)
     if tuple(tuple(piece.shape) for piece in pieces) != space.shapes:
         raise _misfit(f"a direction of {len(pieces)} tensors", space)
-    pieces = [piece.detach().to(dtype=example.dtype, device=example.device) for piece in pieces]
-    if not all(bool(torch.isfinite(piece).all()) for piece in pieces) or not any(bool(p.any()) for p in pieces):
+    pieces = [local(piece.detach()).to(own) for piece, own in zip(pieces, like, strict=True)]
+    if any(piece.shape != own.shape for piece, own in zip(pieces, like, strict=True)):
+        raise SettingError(
+            "a direction of whole tensors for a sharded model",
+            "each process has its shard of every parameter, and moves that",
+            "Give a tensor for each that is sharded as it is, such as -p.grad",
+        )
+    infinite = agreement.anywhere(not all(bool(torch.isfinite(piece).all()) for piece in pieces))
+    if infinite or not agreement.anywhere(any(bool(piece.any()) for piece in pieces)):
         raise SettingError(
             "a direction that is zero or not finite",
             "it points nowhere",
