@@ -2,7 +2,9 @@
 
 A loss is compared with a robust level, the median of the last few, in units of a robust scale, the spread between
 the quartiles of how far recent losses lay from their level. Both are of the run itself: noisy batches, a falling
-loss, or one that alternates at the edge of stability widen the scale instead of raising an alarm.
+loss, or one that alternates at the edge of stability widen the scale instead of raising an alarm. By how many
+scales losses go astray without a spike is of the run as well, and remembered for longer: scatter changes as a
+training goes on, the weight of its tails hardly does.
 """
 
 import math
@@ -24,10 +26,12 @@ _MEMORY, _WARM, _DELAY = 128, 20, 15
 _NORMAL = 1.349
 # Eight robust scales: normal noise does not get there in the life of a run.
 _SCALES = 8.0
-# Batches whose losses have heavy tails go far beyond eight scales now and then: a spike also has to be twice
-# as high as the highest of the recent past. Of 40 000 losses with Laplace noise in their logarithms one at most is
-# taken for a spike then, with Student's t of 5 degrees of freedom 6, of 3 degrees 34.
-_BEYOND = 2.0
+# Batches whose losses have heavy tails go far beyond eight scales now and then: a spike also has to be twice as
+# many scales high as the highest of so many losses. Of losses with the tail index α a share 1/(n c^α) goes beyond
+# c times the highest of n. Of 40 000 in one run with Student's t of 3 degrees of freedom in their logarithms 8 are
+# taken for spikes then, of 5 degrees 1, and none with Laplace noise; were 128 remembered it would be 26, 3 and 1.
+# In normal noise the highest is below four scales, and eight decide.
+_BEYOND, _TAILS = 2.0, 1024
 # No loss is steadier than this share of itself, however smooth: eight of them, 16 %, is the least that is a spike.
 _STEADY = 0.02
 # In logarithms, losses below this share of where the run has been are alike: single precision rounds them.
@@ -73,11 +77,11 @@ class Detector:
     With x = log L, or L itself once a loss was negative, the level m the median of the last 15 values, and
     r = x − m − 8 ṁ, ṁ the slope of the level, a spike begins at
 
-        x − m > max(μ, 0) + max(8 IQR(r)/1.349, 2 max(x − m)),     μ = median(r)
+        x − m > max(μ, 0) + s max(8, 2 max z),     μ = median(r),     s = IQR(r)/1.349,     z = (x − m)/s
 
-    over the 128 values outside spikes before the last 15 ones, or at any loss that is not finite. A fall that ends
-    is none, as the slope is not in what is compared. A slow divergence is one: m has risen by twice that threshold
-    within 128 steps. A few microseconds a step.
+    over the 128 values outside spikes before the last 15 ones, for z over 1024, each in the scale s that it met;
+    or at any loss that is not finite. A fall that ends is none, as the slope is not in what is compared. A slow
+    divergence is one: m has risen by twice that threshold within 128 steps. A few microseconds a step.
 
     Example:
         >>> detector = Detector()
@@ -114,7 +118,7 @@ class Detector:
                 climb=climb, peak=loss,
             )  # fmt: skip
             return "begins"
-        self._take(step, loss, x, level)
+        self._take(step, loss, x, level, scale)
         return None
 
     @property
@@ -137,7 +141,7 @@ class Detector:
             self._past.clear()
         return "lasts" if over is None else "over"
 
-    def _take(self, step: int, loss: float, x: float, level: float | None) -> None:
+    def _take(self, step: int, loss: float, x: float, level: float | None, scale: float) -> None:
         """Let a loss outside spikes count towards level and scale."""
         self._past.append(loss)
         if level is not None:
@@ -145,7 +149,7 @@ class Detector:
             drift = (level - self._levels[0]) / len(self._levels) if self._levels else 0.0
             self._levels.append(level)
             self._order.append(x - level - drift * _LAG)
-            self._excesses.append(x - level)
+            self._excesses.append((x - level) / scale)
             self._count += 1
             if len(self._order) > _DELAY:
                 insort(self._deviations, self._order[-1 - _DELAY])
@@ -154,7 +158,7 @@ class Detector:
                 self._highest.append((self._count, self._excesses[0]))
             if len(self._order) > _DELAY + _MEMORY:
                 del self._deviations[bisect_left(self._deviations, self._order.popleft())]
-            if self._highest and self._highest[0][0] <= self._count - _MEMORY:
+            if self._highest and self._highest[0][0] <= self._count - _TAILS:
                 self._highest.popleft()
             while self._lowest and self._lowest[-1][1] >= level:
                 self._lowest.pop()
@@ -172,12 +176,11 @@ class Detector:
         deviations = self._deviations
         count = len(deviations)
         if level is None or count < _WARM:
-            return 0.0, math.inf, 1.0
+            return 0.0, math.inf, math.inf
         quarter, middle, three = deviations[count // 4], deviations[count * 2 // 4], deviations[count * 3 // 4]
-        scale = max((three - quarter) / _NORMAL, self._steady())
-        threshold = max(_SCALES * scale, _BEYOND * self._highest[0][1])
         # Subnormal losses have no share of themselves.
-        return x - level - max(middle, 0.0), max(threshold, 5e-324), max(scale, 5e-324)
+        scale = max((three - quarter) / _NORMAL, self._steady(), 5e-324)
+        return x - level - max(middle, 0.0), scale * max(_SCALES, _BEYOND * self._highest[0][1]), scale
 
     def _climb(self, step: int, level: float, threshold: float) -> int | None:
         """Over how many steps the level has climbed, if it was far."""
@@ -218,7 +221,8 @@ class Detector:
         self._past.clear()
         self._forget()
         for at, loss in enumerate(past, step - len(past)):
-            self._take(at, loss, loss, self._level())
+            level = self._level()
+            self._take(at, loss, loss, level, self._excess(loss, level)[2])
         if self.lasting:
             self._ceiling = self._present_ceiling()
 
@@ -228,7 +232,7 @@ class Detector:
         self._deviations: list[float] = []
         self._levels: deque[float] = deque(maxlen=_LEVEL)
         self._excesses: deque[float] = deque(maxlen=_DELAY + 1)
-        # The highest excess within the memory, and those that will be it once older ones are forgotten.
+        # The highest excess in scales within the memory, and those that will be it once older ones are forgotten.
         self._highest: deque[tuple[int, float]] = deque()
         # The lowest level, likewise, and the step that it was before.
         self._lowest: deque[tuple[int, float, int]] = deque()
