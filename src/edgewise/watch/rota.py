@@ -6,12 +6,11 @@ from typing import final
 from edgewise.foundation import EdgewiseError
 from edgewise.watch.budget import Budget
 from edgewise.watch.complaints import Complaints
+from edgewise.watch.instrument import Instrument, Moment
 from edgewise.watch.instruments import (
     CriticalSharpness,
     EffectiveSharpness,
     GradientCurvature,
-    Instrument,
-    Moment,
     Norms,
 )
 from edgewise.watch.live import LiveLoss, Weights
@@ -66,6 +65,8 @@ class Rota:
         self._light = 0
         self._failures: dict[str, int] = {}
         self._ratio: float | None = None
+        # The first one of all finds everything cold.
+        live.value_at()
         clock = self._clock()
         live.value_at()
         _, seconds = self._timetable.end(seconds=self._clock() - clock)
