@@ -72,6 +72,7 @@ def test_heavy_tails_are_mostly_noise(noise: Callable[[random.Random], float], m
     assert false_positives(lambda t, r: math.exp(0.1 * noise(r) - t / 1000)) <= most
 
 
+@pytest.mark.slow
 def test_the_tails_of_a_long_run_are_learned() -> None:
     """Of the last 20 000 of 24 000 steps 11 in three runs were taken for spikes, with a memory of 128 steps 39."""
     late = 0
