@@ -55,15 +55,15 @@ def script(main: str, name: str = "train.py") -> Path:
 
 
 def test_a_script_is_run_and_advised(typed: Typed) -> None:
-    answer = typed("advise", script("train(40)"))
+    answer = typed("advise", script("train(200)"))
     assert answer.code == 0, answer.err
-    assert "trained 40" in answer.out
+    assert "trained 200" in answer.out
     said = dict(line.split("  ", 1) for line in answer.out.splitlines()[1:] if not line.startswith(" "))
-    assert "at step 40" in said["verdict"]
+    assert "at step 200" in said["verdict"]
     assert said["spikes"].strip() == "none"
     assert said["advice"].strip().startswith("The largest stable step size now ")
     assert "What breaks first if it is raised" in answer.out
-    assert "in 40 steps, for " in answer.out
+    assert "in 200 steps, for " in answer.out
 
 
 def test_steps_end_it_early(typed: Typed) -> None:
@@ -193,7 +193,7 @@ class TestFolder:
     def test_batches(self, typed: Typed) -> None:
         script("pass")
         answer = typed("advise", self.folder(1), "--script", "train.py:make", "--batch-size", 4)
-        assert "by batch sharpness at step 1" in answer.out
+        assert "by mean-square sharpness at step 1" in answer.out
 
     def test_a_file_that_is_refused_is_named(self, typed: Typed) -> None:
         script("pass")

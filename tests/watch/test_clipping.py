@@ -9,7 +9,8 @@ from torch import nn
 from edgewise.methods import line_from_torch
 from edgewise.watch import Budget, Watch
 from edgewise.watch.clipping import Clipping
-from edgewise.watch.instruments import EffectiveSharpness, GradientCurvature, Moment
+from edgewise.watch.instrument import Moment
+from edgewise.watch.instruments import EffectiveSharpness, GradientCurvature
 from edgewise.watch.live import LiveLoss
 from reference.watched import digits_like, mlp
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from edgewise.curvature import Tracker
 from edgewise.methods import line_from_torch
-from edgewise.watch.instruments import CriticalSharpness, EffectiveSharpness, GradientCurvature, Moment, Norms
+from edgewise.watch.instrument import Moment
+from edgewise.watch.instruments import CriticalSharpness, EffectiveSharpness, GradientCurvature, Norms
 from edgewise.watch.live import LiveLoss
 from reference.watched import dense_hessian, digits_like, mlp
 

@@ -139,12 +139,15 @@ class TestRunStore:
 
     def test_the_last_word_of_the_watch_is_kept(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
-        store(7, {"edgewise/batch_sharpness": 3.0, "edgewise/critical_curvature": 20.0})
+        store(7, {"edgewise/mean_square_sharpness": 3.0, "edgewise/critical_curvature": 20.0})
+        store(8, {"edgewise/batch_sharpness": 3.0, "edgewise/critical_curvature": 10.0})
         store.close("Stable at step 7.")
         run = ew.open_run(store.path)
         said = [event.text for event in run.record.events if event.kind == "verdict"]
         assert said == ["Stable at step 7."]
-        assert run.critical_curvature.values.tolist() == [[20.0]]
+        assert run.critical_curvature.sel(step=7).values.tolist() == [20.0]
+        # What batches are compared with depends on how much they agree.
+        assert run.batch_sharpness_critical_curvature.sel(step=8).values.tolist() == [10.0]
         assert run.verdict().state == "cannot tell"
 
     def test_nothing_is_claimed_that_was_not_read(self, tmp_path: Path) -> None:

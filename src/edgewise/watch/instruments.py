@@ -1,16 +1,13 @@
 """What can be read of a training run, from what is free to what is dear.
 
-An instrument is asked right after an update w_t → w_{t+1} and gives readings about it. Those that only look at
-what lies around are free; the critical sharpness takes forward passes; curvature along the gradient one
-Hessian-vector product; the effective sharpness a few.
+Those that only look at what lies around are free; the critical sharpness takes forward passes; curvature along the
+gradient one Hessian-vector product; the effective sharpness a few.
 """
 
 import math
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from typing import final
 
 import numpy as np
 import torch
@@ -18,73 +15,16 @@ from torch import Tensor
 
 from edgewise.curvature import EffectiveHessian, Hessian, Tracker, TrackerState, critical_step
 from edgewise.foundation import Vector, generator
+from edgewise.linalg import Eigenpairs
 from edgewise.methods import CriticalLine
 from edgewise.objectives import Point
 from edgewise.watch.advice import eigenvector_shares
-from edgewise.watch.batches import cut, edge_ratios, half_width
-from edgewise.watch.clipping import Clipping
-from edgewise.watch.live import LiveLoss, Weights
+from edgewise.watch.batches import edge_ratios, half_width
+from edgewise.watch.instrument import Instrument, Moment
 from edgewise.watch.reading import Kind, Reading
 
 _GRADIENT_PASSES = 3.0
 _PRODUCT_PASSES = 6.0
-
-
-# Compared by identity: a tensor does not compare to one truth value.
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Moment:
-    """Right after an update, what an instrument may look at.
-
-    Attributes:
-        step: t of the update w_t → w_{t+1}.
-        live: the loss of the model.
-        before: w_t; None if nobody asked for it to be kept.
-        gradients: what the optimiser was given, a tensor for each parameter or None.
-        lr: the step size of the first param group.
-        batch: what the training took its loss of, if it was handed over.
-        batch_size: samples that an update averages over, if known.
-        line: reads the line of the optimiser.
-        clipping: what is known of that.
-    """
-
-    step: int
-    live: LiveLoss
-    before: Weights | None
-    gradients: Sequence[Tensor | None]
-    lr: float
-    batch: Any
-    batch_size: int | None
-    line: Callable[[], CriticalLine]
-    clipping: Clipping = field(default_factory=Clipping)
-
-    def batches(self, seed: int) -> list[Tensor]:
-        """The probe batch in batches as small as those of an update; none where it does not have two."""
-        return cut(self.live.samples, self.batch_size, seed, self.step, self.live.device)
-
-    def clipped(self, line: CriticalLine, norms: Sequence[float]) -> CriticalLine:
-        """The line, for a training that clips gradients of these norms as it clipped that of the update."""
-        self.clipping.see(self.gradients)
-        share = self.clipping.left(norms)
-        return line if share == 1.0 else line.of_share(share)
-
-
-class Instrument(ABC):
-    """Something that reads.
-
-    Attributes:
-        weight: its share of what watching may cost, relative to the others; 0 takes only what is left over.
-        passes: forward passes that it is thought to cost the next time.
-        wants_before: whether it needs the weights before the update.
-    """
-
-    weight: float
-    passes: float
-    wants_before: bool
-
-    @abstractmethod
-    def read(self, moment: Moment) -> list[Reading]:
-        """What it reads; nothing where there is nothing to read, such as an update of length zero."""
 
 
 @final
@@ -297,41 +237,8 @@ class EffectiveSharpness(Instrument):
             pairs, self._state = self._tracker.read(effective, self._state)
             norm = float(point.gradient.norm())
         self._kept = line.kept
-        u, value, bound = pairs.vectors[:, 0], float(pairs.values[0]), float(pairs.bounds[0])
-        self.shares = eigenvector_shares(u, moment.live.part(line.kept))
-        seconds = time.perf_counter() - clock
-        squares, norms = self._squares(moment, line, u)
-        share = len(squares) * (moment.batch_size or 0) / moment.live.samples
-        line = moment.clipped(line, norms or [norm])
-        reading = Reading(
-            step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
-            critical=line.critical_curvature, lr=moment.lr,
-            passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=seconds,
-        )  # fmt: skip
-        if not squares or value <= 0 or math.isinf(line.critical_curvature):
-            return [reading]
-        # What batches agree on is in each of them: E‖H_B u‖² ≥ ‖Hu‖².
-        mean, half, least = float(np.mean(squares)), half_width(squares), value**2
-        ratios = [edge_ratios(line, max(m, least) / value, value) for m in (mean - half, mean, mean + half)]
-        # In the middle, by ratio, of what is left open.
-        alike = line.critical_curvature * math.sqrt(math.prod(ratios[1]))
-        noisy = Reading(
-            step=moment.step, kind="mean-square sharpness", value=alike,
-            low=line.critical_curvature * ratios[0][0], high=line.critical_curvature * ratios[2][1],
-            critical=line.critical_curvature, lr=moment.lr, passes=share * (_GRADIENT_PASSES + _PRODUCT_PASSES),
-            seconds=time.perf_counter() - clock - seconds,
-        )  # fmt: skip
-        return [reading, noisy]
-
-    def _squares(self, moment: Moment, line: CriticalLine, u: Vector) -> tuple[list[float], list[float]]:
-        """‖P^(-1/2) H_B P^(-1/2) u‖² of every batch, and the norm of its gradient."""
-        squares, norms = [], []
-        for indices in moment.batches(self._seed):
-            with moment.live.point(indices, line.kept) as point:
-                product = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner) @ u
-                squares.append(float(product @ product))
-                norms.append(float(point.gradient.norm()))
-        return squares, norms
+        self.shares = eigenvector_shares(pairs.vectors[:, 0], moment.live.part(line.kept))
+        return of_eigenpair(pairs, norm, line, moment, self._seed, clock)
 
     def _start(self, direction: Vector) -> TrackerState:
         numbers = generator(self._seed, "start")
@@ -339,6 +246,49 @@ class EffectiveSharpness(Instrument):
         block = torch.linalg.qr(torch.cat([direction[:, None], aside], 1)).Q
         # At its zeroth reading the tracker searches from a fresh direction too.
         return TrackerState(blocks=(block,), reaches=(None,), followed=1, readings=0, seed=self._seed)
+
+
+def of_eigenpair(
+    pairs: Eigenpairs, norm: float, line: CriticalLine, moment: Moment, seed: int, clock: float
+) -> list[Reading]:
+    """The effective sharpness, and the mean-square sharpness where the probe batch holds several batches.
+
+    Args:
+        pairs: λ and u of P^(-1/2) H P^(-1/2) on the probe batch.
+        norm: of the gradient there.
+        line: of the optimiser.
+        moment: at which they were read.
+        seed: of the batches.
+        clock: when the reading began.
+    """
+    u, value, bound = pairs.vectors[:, 0], float(pairs.values[0]), float(pairs.bounds[0])
+    seconds, squares, norms = time.perf_counter() - clock, [], []
+    for indices in moment.batches(seed):
+        with moment.live.point(indices, line.kept) as point:
+            product = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner) @ u
+            squares.append(float(product @ product))
+            norms.append(float(point.gradient.norm()))
+    line = moment.clipped(line, norms or [norm])
+    reading = Reading(
+        step=moment.step, kind="effective sharpness", value=value, low=value, high=value + bound,
+        critical=line.critical_curvature, lr=moment.lr,
+        passes=_GRADIENT_PASSES + _PRODUCT_PASSES * pairs.products, seconds=seconds,
+    )  # fmt: skip
+    if not squares or value <= 0 or math.isinf(line.critical_curvature):
+        return [reading]
+    # What batches agree on is in each of them: E‖H_B u‖² ≥ ‖Hu‖².
+    mean, half, least = float(np.mean(squares)), half_width(squares), value**2
+    ratios = [edge_ratios(line, max(m, least) / value, value) for m in (mean - half, mean, mean + half)]
+    samples = len(squares) * (moment.batch_size or 0) / moment.live.samples
+    in_mean_square = Reading(
+        # In the middle, by ratio, of what is left open.
+        step=moment.step, kind="mean-square sharpness",
+        value=line.critical_curvature * math.sqrt(math.prod(ratios[1])),
+        low=line.critical_curvature * ratios[0][0], high=line.critical_curvature * ratios[2][1],
+        critical=line.critical_curvature, lr=moment.lr, passes=samples * (_GRADIENT_PASSES + _PRODUCT_PASSES),
+        seconds=time.perf_counter() - clock - seconds,
+    )  # fmt: skip
+    return [reading, in_mean_square]
 
 
 def _along(point: Point, line: CriticalLine) -> Vector | None:

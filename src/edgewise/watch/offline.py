@@ -13,11 +13,12 @@ from torch.optim import Optimizer
 
 from edgewise.curvature import EffectiveHessian, Hessian
 from edgewise.foundation import DataError, EdgewiseError, SettingError
-from edgewise.linalg import eigenpairs
+from edgewise.linalg import Eigenpairs, eigenpairs
 from edgewise.methods import CriticalLine, line_from_torch
 from edgewise.watch.advice import Advice, advise, eigenvector_shares, momentum_of
 from edgewise.watch.checkpoints import Checkpoint, checkpoint_files, read_checkpoint, restore
-from edgewise.watch.instruments import CriticalSharpness, GradientCurvature, Moment
+from edgewise.watch.instrument import Moment
+from edgewise.watch.instruments import CriticalSharpness, GradientCurvature, of_eigenpair
 from edgewise.watch.live import LiveLoss
 from edgewise.watch.losses import Losses
 from edgewise.watch.preflight import inspect_training
@@ -90,7 +91,7 @@ def advise_offline(
         optimizer: as it was trained with; its state and step sizes come from the checkpoints that hold them.
         criterion: as of `Watch`.
         probe_batch: as of `Watch`.
-        batch_size: samples that an update averaged over; with it batch sharpness is read.
+        batch_size: samples that an update averaged over; with it their noise is read, which lowers the edge.
         seed: of eigenvectors and batches.
         told: hears (number, of how many, readings) after each checkpoint.
 
@@ -189,7 +190,7 @@ def _read(
             batch_size=batch_size, line=lambda: line_from_torch(optimizer, tensors),
         )  # fmt: skip
 
-    stored = bool(optimizer.state)
+    stored, clock = bool(optimizer.state), time.perf_counter()
     if not math.isfinite(loss):
         missing.append("The loss is not finite.")
     else:
@@ -198,10 +199,11 @@ def _read(
         except SettingError as error:
             missing.append(f"No effective sharpness of {error.given}: {error.why}.")
         else:
-            reading, shares = _effective_sharpness(checkpoint.step, live, line, lr, seed)
-            readings.append(reading)
-            if batch_size is not None and batch_size < live.samples:
-                readings += GradientCurvature(seed).read(moment())
+            pairs = _top(live, line, seed)
+            own, shares = moment(), eigenvector_shares(pairs.vectors[:, 0], live.part(line.kept))
+            readings += of_eigenpair(pairs, 0.0, line, own, seed, clock)
+            if own.batches(seed):
+                readings += GradientCurvature(seed).read(own)
         before = _update(live, optimizer, tensors)
         # The first update of an optimiser that goes by its past is not the one that came.
         if stored or not optimizer.state:
@@ -226,16 +228,8 @@ def _update(live: LiveLoss, optimizer: Optimizer, tensors: list[Tensor]) -> list
     return before
 
 
-def _effective_sharpness(
-    step: int, live: LiveLoss, line: CriticalLine, lr: float, seed: int
-) -> tuple[Reading, Mapping[str, float]]:
-    clock = time.perf_counter()
+def _top(live: LiveLoss, line: CriticalLine, seed: int) -> Eigenpairs:
     with live.point(kept=line.kept) as point:
-        hessian = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner)
-        pairs = eigenpairs(hessian, k=1, rtol=_RTOL, seed=seed)
-    value, bound = float(pairs.values[0]), float(pairs.bounds[0])
-    reading = Reading(
-        step=step, kind="effective sharpness", value=value, low=value, high=value + bound,
-        critical=line.critical_curvature, lr=lr, passes=6.0 * pairs.products, seconds=time.perf_counter() - clock,
-    )  # fmt: skip
-    return reading, eigenvector_shares(pairs.vectors[:, 0], live.part(line.kept))
+        return eigenpairs(
+            EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner), k=1, rtol=_RTOL, seed=seed
+        )

@@ -15,7 +15,7 @@ from edgewise.watch.advice import Advice, advise, momentum_of
 from edgewise.watch.budget import Budget, Cadence, share_of
 from edgewise.watch.clipping import Clipping
 from edgewise.watch.complaints import Complaints
-from edgewise.watch.instruments import Moment
+from edgewise.watch.instrument import Moment
 from edgewise.watch.live import Autocast, LiveLoss, replicas
 from edgewise.watch.losses import Losses
 from edgewise.watch.observer import Observer

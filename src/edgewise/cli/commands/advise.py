@@ -171,7 +171,7 @@ def _table(found: "OfflineAdvice", folder: Path) -> "Table":
 
     kinds = [
         kind
-        for kind in ("effective sharpness", "batch sharpness", "critical sharpness")
+        for kind in ("effective sharpness", "mean-square sharpness", "batch sharpness", "critical sharpness")
         if any(row.of(kind) for row in found.checkpoints)
     ]
     out = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")

@@ -17,6 +17,7 @@ _KNOWN = (
     Series("edge_ratio", units="1", long_name="edge ratio of the last reading of the step"),
     Series("effective_sharpness", units=_CURVATURE, long_name="largest eigenvalue of the effective Hessian"),
     Series("effective_sharpness_bound", units=_CURVATURE, long_name="its error bound"),
+    Series("mean_square_sharpness", units=_CURVATURE, long_name="sharpness as near to its edge as batches are"),
     Series("batch_sharpness", units=_CURVATURE, long_name="batch sharpness"),
     Series("gradient_curvature", units=_CURVATURE, long_name="curvature along the gradient"),
     Series("secant_curvature", units=_CURVATURE, long_name="secant curvature of successive gradients"),
@@ -28,7 +29,8 @@ _KNOWN = (
     Series("spike", units="1", long_name="1 at a loss spike"),
 )
 _CRITICAL = "critical_curvature"
-_ALONG_THE_UPDATE = ("secant_curvature", "critical_sharpness")
+# Compared with lines of their own: those of an update, and one that depends on how much batches agree.
+_ELSEWHERE = ("secant_curvature", "critical_sharpness", "batch_sharpness")
 
 
 @final
@@ -38,8 +40,8 @@ class RunStore:
     It holds what was read and nothing that was not: there is no recipe, so it can be shown and opened but not
     resumed by edgewise, and its manifest says that it was watched. A reading is a series named without the
     `edgewise/` before it. The series `critical_curvature` is where the optimiser loses stability, with which a
-    verdict compares the effective sharpness; what a reading along the update is to be compared with is another
-    number and bears its name, as in `critical_sharpness_critical_curvature`.
+    verdict compares the effective sharpness; what a reading along the update or of batches is to be compared with
+    is another number and bears its name, as in `critical_sharpness_critical_curvature`.
 
     Args:
         root: the store; made if it is missing.
@@ -80,7 +82,7 @@ class RunStore:
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add the readings of a step."""
         readings = {name.removeprefix("edgewise/").replace("-", "_"): value for name, value in numbers.items()}
-        kind = next((name for name in readings if name in _ALONG_THE_UPDATE), None)
+        kind = next((name for name in readings if name in _ELSEWHERE), None)
         if kind is not None and _CRITICAL in readings:
             readings[f"{kind}_{_CRITICAL}"] = readings.pop(_CRITICAL)
         fresh = [Series(name) for name in readings if name not in self._declared]
