@@ -110,7 +110,7 @@ def test_the_share_is_kept_within_a_third(share, tick):
 
 
 @pytest.mark.parametrize(("tick", "stride"), [(0.0, 1), (1e-3, 1), (1e-2, 3), (1.0, 10)])
-def test_losses_are_left_out_only_where_to_look_at_them_would_take_two_fifths_of_the_budget(tick, stride):
+def test_losses_are_left_out_only_where_to_look_at_them_would_take_a_third_of_the_budget(tick, stride):
     loop = Loop(0.05, tick)
     loop.train(300)
     steps = loop.watch.losses.step.tolist()

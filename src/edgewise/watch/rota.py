@@ -21,7 +21,7 @@ from edgewise.watch.sharding import ElsewhereError, Timetable
 _NEAR, _NEAR_WEIGHT = 0.6, 2.0
 # What is nearly free is read every so many steps at most, if nothing else is, and for this share of the budget:
 # what is dear could never be saved for otherwise.
-_LIGHT, _LIGHT_PART = 10, 1 / 5
+_LIGHT, _LIGHT_PART = 10, 1 / 10
 # The first reading of an instrument takes so many times what later ones do: it knows nothing to start from, and
 # most often the search for a critical sharpness goes to its last pass, the 11th instead of the 7th.
 _FIRST = 1.6

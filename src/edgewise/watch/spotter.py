@@ -15,9 +15,9 @@ from edgewise.watch.spikes import Detector, Recorder, SpikeReport, investigate
 # Losses are looked at so many at a time, at most; a loss that is higher than as many as these before it at once.
 _TOGETHER, _RECENT = 10, 64
 # Copies of the weights, in which a spike is replayed, may take this share of the budget.
-_COPIES = 1 / 5
+_COPIES = 1 / 10
 # The norms of gradients, which tell second moments that have fallen behind, may take this one.
-_NORMS = 1 / 10
+_NORMS = 1 / 20
 
 
 @final

@@ -31,9 +31,10 @@ Sink = Callable[[int, Mapping[str, float]], None]
 
 # A table that is this long loses every second row of its older half.
 _MOST_ROWS = 8192
-# To look at losses may take this share of the budget; where it would take more, it is done once in so many steps,
-# but not more seldom than that.
-_LOOKS, _SELDOM = 2 / 5, 10
+# To look at losses may take this share of the budget; where it would take more, it is done once in some steps, but
+# not more seldom than once in so many. With the norms, and what a spike is replayed from, that leaves two fifths of
+# the budget to curvature or more.
+_LOOKS, _SELDOM = 1 / 3, 10
 
 
 @final
@@ -65,7 +66,7 @@ class Watch:
             or a `Budget` with a clock of its own. The first curvature is read when it brings the cost to no more
             than 4/3 of that: where it takes as long as 3 steps and the budget is 1 %, after 225 steps or more, and
             a run that is shorter is not read. To look at a loss costs 10 to 30 µs on a CPU; where that is more
-            than 2/5 of the budget, some are not looked at, nine of ten at most, and a spike among them is missed.
+            than 1/3 of the budget, some are not looked at, nine of ten at most, and a spike among them is missed.
         batch_size: samples that an update averages over; None observes the first step.
         autocast: makes the context in which forward passes run, such as
             `lambda: torch.autocast("cuda", torch.bfloat16)`; None observes the first step.
