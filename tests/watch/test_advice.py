@@ -334,3 +334,9 @@ def test_momentum_of_optimisers() -> None:
     assert momentum_of(torch.optim.SGD(w, lr=0.1, momentum=0.8)) == 0.8
     assert momentum_of(torch.optim.AdamW(w, betas=(0.7, 0.99))) == 0.7
     assert momentum_of(torch.optim.Adagrad(w)) == 0.0
+
+
+def test_a_warm_up_by_one_direction_is_said_to_be_the_least() -> None:
+    for kind, said in (("critical sharpness", True), ("effective sharpness", False)):
+        rows = [reading(step, 50.0, kind=kind) for step in range(0, 100, 10)]
+        assert ("Along other directions it may be more." in str(of(rows))) == said

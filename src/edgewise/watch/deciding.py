@@ -16,12 +16,15 @@ RANKS: tuple[tuple[Kind, ...], ...] = (
 """The kinds that an edge can be read of, the best first; those in one row are equally good.
 
 Small batches lose stability below the line of full sharpness, along its eigenvector or along their gradients,
-whichever is first: where these have been read they count. A curvature along one direction never exceeds the
-sharpness. The secant curvature is not here: successive gradients differ by their samples as much as by curvature.
+whichever is first: where these have been read they count. The secant curvature is not here: successive gradients
+differ by their samples as much as by curvature.
 """
 
 DECISIVE: tuple[Kind, ...] = tuple(kind for rank in RANKS for kind in rank)
 """All of them."""
+
+ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
+"""Those that look along one direction: no curvature there exceeds the sharpness, and it may be far below."""
 
 # What is there now is a median over so many readings.
 _NOW = 5

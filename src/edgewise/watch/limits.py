@@ -4,11 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import final
 
+from edgewise.watch.deciding import ONE_DIRECTION
 from edgewise.watch.reading import Kind
 from edgewise.watch.slope import Slope
 
-# Along one direction the curvature never exceeds the sharpness, and may be far below it.
-_ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
 # Bounds that are further apart than this are said before what lies between them.
 _VAGUE = 10.0
 
@@ -51,7 +50,7 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
             f"It is read along updates, which with momentum {momentum:g} sum over {1 / (1 - momentum):.3g} "
             f"gradients: the edge lies anywhere up to {upper:.3g} times what they say."
         )
-    if kind in _ONE_DIRECTION:
+    if kind in ONE_DIRECTION:
         doubts.append("It looks in one direction only, so that the bound is a ceiling: another may be sharper.")
     elif kind == "batch sharpness":
         doubts.append("It looks along gradients only, which far below the edge may miss what is sharper.")
@@ -62,7 +61,7 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         )
     low, high = 1.0 / slope.high, upper / slope.low if slope.low > 0 else math.inf
     best = 1.0 / slope.now
-    if kind in _ONE_DIRECTION:
+    if kind in ONE_DIRECTION:
         if quiet and slope.lr <= high:
             low = slope.lr
             doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")

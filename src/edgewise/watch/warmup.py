@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from edgewise.watch.deciding import ONE_DIRECTION
 from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.slope import per_unit
 
@@ -40,8 +41,12 @@ def warmup(readings: Sequence[Reading], order: Sequence[Kind], full: float) -> t
     early = rows[: counts[kind]]
     ratios = [full * per_unit(row) for row in rows]
     above = [i for i in range(len(early)) if ratios[i] > 1 + _BAND]
+    least = " Along other directions it may be more." if kind in ONE_DIRECTION else ""
     if not above:
-        return 0, f"No warm-up is needed: from step {rows[0].step} on the {kind} allowed the full {full:.3g}."
+        return (
+            0,
+            f"No warm-up is needed: from step {rows[0].step} on the {kind} allowed the full {full:.3g}.{least}",
+        )
     settled = next((i for i in range(above[-1] + 1, len(rows)) if ratios[i] <= 1), None)
     steepest = max(range(len(early)), key=lambda i: ratios[i])
     allowed = f"at step {rows[steepest].step} the {kind} allowed only {full / ratios[steepest]:.3g}"
@@ -56,4 +61,6 @@ def warmup(readings: Sequence[Reading], order: Sequence[Kind], full: float) -> t
             # Update number t is the (t+1)th, so a ramp of T steps gives it (t+1)/T of the full step size.
             steps = max(steps, (row.step + 1) * ratio)
     needed = math.ceil(steps)
-    return needed, f"A linear warm-up to {full:.3g} over about {needed} steps stays below the edge: {allowed}."
+    return needed, (
+        f"A linear warm-up to {full:.3g} over about {needed} steps stays below the edge: {allowed}.{least}"
+    )
