@@ -63,7 +63,7 @@ def test_a_quadratic_is_known_at_every_checkpoint(tmp_path: Path) -> None:
 
 
 def test_batches_are_read_where_their_size_is_known(tmp_path: Path) -> None:
-    """One sample a batch: curvature 8 along (1, 0) or 2 along (0, 1), in the mean 5; E h²/E h of the first is 8."""
+    """One sample a batch: curvature 8 along (1, 0) or 2 along (0, 1), mean 5; E h²/E h along (1, 0) is 8."""
     torch.save(weights(1.0), tmp_path / "step-1.pt")
     found = advised(tmp_path, batch_size=1)
     assert reading_of(found.checkpoints[0], "batch sharpness") == pytest.approx(5 * LR / 2)

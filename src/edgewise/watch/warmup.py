@@ -43,10 +43,8 @@ def warmup(readings: Sequence[Reading], order: Sequence[Kind], full: float) -> t
     above = [i for i in range(len(early)) if ratios[i] > 1 + _BAND]
     least = " Along other directions it may be more." if kind in ONE_DIRECTION else ""
     if not above:
-        return (
-            0,
-            f"No warm-up is needed: from step {rows[0].step} on the {kind} allowed the full {full:.3g}.{least}",
-        )
+        allowed = f"from step {rows[0].step} on the {kind} allowed the full {full:.3g}"
+        return 0, f"No warm-up is needed: {allowed}.{least}"
     settled = next((i for i in range(above[-1] + 1, len(rows)) if ratios[i] <= 1), None)
     steepest = max(range(len(early)), key=lambda i: ratios[i])
     allowed = f"at step {rows[steepest].step} the {kind} allowed only {full / ratios[steepest]:.3g}"
