@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 
 from conftest import Typed
 from edgewise.cli.commands.advise import _table
-from edgewise.watch import CheckpointReadings, Losses, OfflineAdvice, Reading, Watch
+from edgewise.watch import KINDS, CheckpointReadings, Losses, OfflineAdvice, Reading, Watch
 from edgewise.watch import advise as judged
 
 TRAINING = """
@@ -63,7 +64,12 @@ def test_a_script_is_run_and_advised(typed: Typed) -> None:
     assert said["spikes"].strip() == "none"
     assert said["advice"].strip().startswith("The largest stable step size now ")
     assert "What breaks first if it is raised" in answer.out
-    assert "in 200 steps, for " in answer.out
+    # Of which kinds they are: norms alone say nothing of an edge.
+    counted = re.match(r" *(\d+) \((.*)\) in 200 steps, for [\d.]+% of the training time$", said["readings"])
+    assert counted is not None, said["readings"]
+    kinds = dict(kind.rsplit(" ", 1) for kind in counted[2].split(", "))
+    assert set(kinds) <= set(KINDS) and "critical sharpness" in kinds
+    assert sum(map(int, kinds.values())) == int(counted[1])
 
 
 def test_steps_end_it_early(typed: Typed) -> None:

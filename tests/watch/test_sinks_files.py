@@ -157,9 +157,7 @@ class TestRunStore:
         run = ew.open_run(store.path)
         assert run.manifest["watched"] is True
         assert "recipe" not in run.manifest
-        with pytest.raises(
-            RecordError, match="it is a training that was watched"
-        ):
+        with pytest.raises(RecordError, match="it is a training that was watched"):
             _ = run.recipe
 
     def test_forgetting_it_closes_it(self, tmp_path: Path) -> None:
@@ -170,6 +168,13 @@ class TestRunStore:
         record = Record.open(path)
         assert record.writer is None
         assert [event.text for event in record.events] == ["The watch was closed; its last numbers are of step 7."]
+
+
+def test_a_sink_is_called_by_its_name_in_a_sentence(tmp_path: Path) -> None:
+    assert repr(CSVFile(tmp_path / "watch.csv")) == f"CSVFile({str(tmp_path / 'watch.csv')!r})"
+    store = RunStore(tmp_path)
+    assert repr(store) == f"RunStore of {store.path}"
+    store.close()
 
 
 class TestLibrary:

@@ -272,6 +272,14 @@ class TestTrackio:
         assert [step for _, step, _ in self.rows(tmp_path)] == [3, 9]
 
 
+@pytest.mark.parametrize("sink", [MLflow, TensorBoard, Trackio, WeightsAndBiases])
+def test_a_sink_is_called_by_its_name_in_a_sentence(
+    sink: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert repr(sink("a-place-or-a-run")) == f"{sink.__name__}()"
+
+
 @pytest.mark.parametrize(
     ("sink", "module", "sentence"),
     [

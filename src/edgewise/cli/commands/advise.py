@@ -1,6 +1,7 @@
 """`edgewise advise`: what to do with the step size of a script that is watched, or of a folder of checkpoints."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,10 +122,19 @@ def _say(watch: "Watch", name: str | None, path: Path) -> None:
         words = f"Cannot tell: {path} never called watch.step(loss); call it after optimizer.step()."
         facts(output(), *rows, ("verdict", words))
         return
-    read = f"{len(watch.readings)} in {watch.steps} steps, for {watch.cost:.1%} of the training time"
+    read = f"{_counted(watch)} in {watch.steps} steps, for {watch.cost:.1%} of the training time"
     rows += [("verdict", str(watch.verdict()))]
     rows += [("spike", str(spike)) for spike in watch.spikes] or [("spikes", "none")]
     facts(output(), *rows, *_lines(watch.advise()), ("readings", read))
+
+
+def _counted(watch: "Watch") -> str:
+    """How many readings there are, and of which kinds, the dearest first."""
+    from edgewise.watch import KINDS
+
+    counts = Counter(row.kind for row in watch.readings)
+    kinds = [f"{kind} {counts[kind]}" for kind in reversed(KINDS) if counts[kind]]
+    return f"{counts.total()} ({', '.join(kinds)})" if kinds else "none"
 
 
 def _lines(advice: "Advice") -> list[tuple[str, str]]:

@@ -49,6 +49,9 @@ class CSVFile:
                 f"readings in {self._path}", f"the file cannot be used: {error}", "Type another path"
             ) from error
 
+    def __repr__(self) -> str:
+        return f"CSVFile({str(self._path)!r})"
+
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add a row, or fill up the last one if it is of the same step."""
         row = {_STEP: str(step), **{name: repr(float(value)) for name, value in numbers.items()}}

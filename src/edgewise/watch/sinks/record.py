@@ -79,6 +79,9 @@ class RunStore:
         """The folder of the run."""
         return self._writer.path
 
+    def __repr__(self) -> str:
+        return f"RunStore of {self.path}"
+
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add the readings of a step."""
         readings = {name.removeprefix("edgewise/").replace("-", "_"): value for name, value in numbers.items()}

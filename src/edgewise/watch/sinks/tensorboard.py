@@ -32,6 +32,9 @@ class TensorBoard:
             self._writer = door.SummaryWriter(writer, comment="-edgewise", flush_secs=_FLUSH_SECONDS)
             self._finish = weakref.finalize(self, self._writer.close)
 
+    def __repr__(self) -> str:
+        return "TensorBoard()"
+
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add a scalar for every number."""
         for name, value in numbers.items():

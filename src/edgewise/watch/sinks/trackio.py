@@ -23,6 +23,9 @@ class Trackio:
         self._run = run
         self._ours = False
 
+    def __repr__(self) -> str:
+        return "Trackio()"
+
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Log the numbers of a step."""
         if self._run is None:

@@ -31,6 +31,9 @@ class WeightsAndBiases:
         self._ours = False
         self._row: tuple[int, float] = (-1, 0.0)
 
+    def __repr__(self) -> str:
+        return "WeightsAndBiases()"
+
     def __call__(self, step: int, numbers: Mapping[str, float]) -> None:
         """Log the numbers of a step."""
         if self._row[0] < 0:
