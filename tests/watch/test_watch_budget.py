@@ -166,6 +166,37 @@ def test_a_state_of_an_older_watch_has_had_its_credit_too():
     assert after.watch.cost > 0.1  # what was on credit is not paid back yet
 
 
+def test_the_first_reading_is_as_early_as_the_batches_of_the_training_are_small():
+    first = {}
+    for samples in (24, 6):
+        loop = Loop(0.1)
+        loop.watch = Watch(
+            loop.model, loop.optimizer, Proportional(loop.clock), loop.batch, Budget(0.1, loop.clock)
+        )
+        inputs, targets = loop.batch
+        batch = inputs[:samples], targets[:samples]
+        while not loop.curvatures:
+            loss = nn.functional.cross_entropy(loop.model(batch[0]), batch[1])
+            loss.backward()
+            loop.optimizer.step()
+            loop.clock.now += 1.0
+            loop.watch.step(loss, batch)
+        first[samples] = loop.watch.steps
+        assert loop.watch.cost <= 4 / 3 * 0.1
+    assert first[6] < first[24] / 3
+
+
+class Proportional:
+    """Takes a second for 24 samples."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def __call__(self, outputs, targets):
+        self.clock.now += len(targets) / 24
+        return nn.functional.cross_entropy(outputs, targets)
+
+
 @pytest.mark.parametrize("bad", [["?"], {"norms": "?"}, 3.0, None])
 def test_what_says_nothing_of_the_seconds_that_were_charged_is_refused(bad):
     loop = Loop(0.1)

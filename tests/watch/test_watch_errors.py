@@ -452,7 +452,7 @@ def test_where_warnings_are_errors_there_is_one_error(monkeypatch):
     plenty(monkeypatch)
     model, batch = mlp(), digits_like()
     optimizer = sgd(model)
-    watch = Watch(model, optimizer, Failing(boom, 2), batch, 1.0)
+    watch = Watch(model, optimizer, Failing(boom, 3), batch, 1.0)
     raised = 0
     for _ in range(20):
         train(model, optimizer, CRITERION, lambda step: batch, 1)

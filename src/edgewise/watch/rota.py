@@ -70,8 +70,15 @@ class Rota:
         clock = self._clock()
         live.value_at()
         _, seconds = self._timetable.end(seconds=self._clock() - clock)
+        self._pass = seconds
         for name, instrument in self._instruments.items():
             self._budget.expect(name, _FIRST * instrument.passes * seconds)
+
+    def own_batches(self, samples: int) -> None:
+        """Know that batches of so many samples are handed over, which critical sharpness is read on."""
+        if samples and not self._live.shards:
+            share = min(1.0, samples / self._live.samples)
+            self._budget.expect("critical sharpness", _FIRST * CriticalSharpness.passes * share * self._pass)
 
     @property
     def shares(self) -> Mapping[str, float] | None:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from edgewise.foundation import JSON, SettingError, first_line
 from edgewise.methods import CriticalLine, line_from_torch
+from edgewise.objectives import fixed_data
 from edgewise.watch.advice import Advice, advise, momentum_of
 from edgewise.watch.budget import Budget, Cadence, share_of
 from edgewise.watch.clipping import Clipping
@@ -31,9 +32,9 @@ Sink = Callable[[int, Mapping[str, float]], None]
 
 # A table that is this long loses every second row of its older half.
 _MOST_ROWS = 8192
-# To look at losses may take this share of the budget; where it would take more, it is done once in some steps, but
-# not more seldom than once in so many. With the norms, and what a spike is replayed from, that leaves two fifths of
-# the budget to curvature or more.
+# To look at losses may take this share of the budget; where it would take more, some are left out, but never more
+# than all but one in so many. With the norms, and what a spike is replayed from, that leaves two fifths of the
+# budget to curvature or more.
 _LOOKS, _SELDOM = 1 / 3, 10
 
 
@@ -266,6 +267,7 @@ class Watch:
         self._own_batches = batch is not None
         if self._observer is not None:
             self._learn(self._observer)
+            self._rota.own_batches(next((t.shape[0] for t in fixed_data.tensors_in(batch) if t.ndim), 0))
         if not self._rota.rests(step):
             self._synchronize()
             self._record(self._rota.read(self._moment(step, batch)))
