@@ -165,6 +165,14 @@ def test_in_mean_square_sgd_ends_at_its_total_step():
     assert line.in_mean_square(0.0) == pytest.approx(2 * 0.2 / 0.7 / 0.01, rel=1e-5)
 
 
+def test_groups_of_sgd_have_a_metric_that_no_gradient_is_in():
+    first, *others = tensors()
+    groups = [{"params": [first]}, {"params": others, "lr": 0.3}]
+    line = line_from_torch(optim.SGD(groups, lr=0.1, momentum=0.9))
+    assert not isinstance(line.preconditioner, Identity)
+    assert not line.adaptive
+
+
 STEADY = {
     "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.6)),
     "adam, largest": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.6), amsgrad=True),

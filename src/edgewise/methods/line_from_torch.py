@@ -50,10 +50,12 @@ class CriticalLine:
     Attributes:
         preconditioner: P, on the kept tensors in order.
         critical_curvature: Λ; infinity where all step sizes are zero.
-        in_mean_square: Λ for the curvature of single batches, by the share of it that their mean has.
-        formula: the closed form of Λ, that of the first param group there is.
+        in_mean_square: Λ for the curvature of single batches, by the share of it that their mean has; by the
+            momentum of the first param group there is.
+        formula: the closed form of Λ, that of the same group.
         kept: which of the tensors it is about, by their places among those that were given.
         decay: γ of every kept parameter, where weight decay goes through the gradient and into P; None for none.
+        adaptive: whether P is made of gradients; that of SGD is of the settings of its param groups.
     """
 
     preconditioner: Preconditioner
@@ -62,11 +64,7 @@ class CriticalLine:
     formula: str
     kept: tuple[int, ...]
     decay: Vector | None
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether P is made of gradients."""
-        return not isinstance(self.preconditioner, Identity)
+    adaptive: bool
 
     def of_share(self, share: float) -> "CriticalLine":
         """The line where the optimiser is given that share of every gradient, clipped before it steps: Λ/share."""
@@ -143,6 +141,7 @@ def line_from_torch(optimizer: Optimizer, parameters: Iterable[Tensor] | None = 
         formula=blocks[0].formula,
         kept=tuple(tensors),
         decay=torch.cat([torch.full_like(b.like, b.decay) for b in blocks]) if coupled else None,
+        adaptive=kind is not torch.optim.SGD,
     )
 
 
