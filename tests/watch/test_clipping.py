@@ -1,5 +1,6 @@
 """Clipped gradients: noticed by their norms, and the edge with them."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,13 @@ def test_a_norm_that_comes_again_and_is_never_exceeded_is_the_largest_allowed():
     assert Clipping().max_norm is None
     # Long ago is not now.
     assert seen(*[0.3] * 5, *[0.4 + 0.01 * i for i in range(20)]).max_norm is None
+
+
+@pytest.mark.parametrize("overflown", [math.inf, math.nan])
+def test_gradients_that_overflow_tell_nothing_of_clipping(overflown):
+    assert seen(overflown, 0.3, 0.3, 0.3).max_norm == pytest.approx(0.3)
+    assert seen(0.3, 0.3, overflown, 0.3).max_norm == pytest.approx(0.3)
+    assert seen(*[overflown] * 5).max_norm is None
 
 
 def test_what_is_left_is_a_mean_over_gradients():

@@ -6,6 +6,7 @@ Nobody tells a watch, but gradients that arrive with one and the same norm, agai
 one, have been clipped to it.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import final
@@ -35,8 +36,10 @@ class Clipping:
     def see(self, gradients: Sequence[Tensor | None]) -> None:
         """A gradient that the optimiser was given, a tensor for each parameter."""
         parts = [g.detach() for g in gradients if g is not None and not g.is_sparse]
-        if parts:
-            self._norms.append(float(torch.stack(torch._foreach_norm(parts)).norm()))
+        norm = float(torch.stack(torch._foreach_norm(parts)).norm()) if parts else math.nan
+        # One that has overflowed has no size: mixed precision skips its step, and goes on clipping.
+        if math.isfinite(norm):
+            self._norms.append(norm)
 
     @property
     def max_norm(self) -> float | None:
