@@ -143,12 +143,12 @@ class Readings(Sequence[Reading]):
     def __str__(self) -> str:
         if not self._rows:
             return "no readings yet"
-        lines = [f"{'step':>8}  {'what':<20} {'value':>11} {'low':>11} {'high':>11} {'critical':>11} {'ratio':>7}"]
+        lines = [f"{'step':>8}  {'what':<21} {'value':>11} {'low':>11} {'high':>11} {'critical':>11} {'ratio':>7}"]
         for row in self._rows:
             critical = "" if row.critical is None else f"{row.critical:.4g}"
             ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
             lines.append(
-                f"{row.step:>8}  {row.kind:<20} {row.value:>11.4g} {row.low:>11.4g} {row.high:>11.4g} "
+                f"{row.step:>8}  {row.kind:<21} {row.value:>11.4g} {row.low:>11.4g} {row.high:>11.4g} "
                 f"{critical:>11} {ratio:>7}"
             )
         return "\n".join(lines)
