@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -267,6 +268,10 @@ class TestAfterASpike:
             "the effective sharpness of step 4 is -3, and only a curvature that is positive and finite",
         ),
         ([reading(4, math.inf)], "is inf, and only a curvature that is positive and finite has an edge"),
+        (
+            [replace(reading(4, 3.0), critical=math.inf, lr=0.0)],
+            "at step 4 the step size was zero, and what does not move has no edge",
+        ),
     ],
 )
 def test_without_an_edge_nothing_is_invented(rows: list[Reading], why: str) -> None:

@@ -155,8 +155,9 @@ def _nothing(readings: Sequence[Reading]) -> str:
         why = (
             "no curvature has been read yet that has a critical value. Watch more steps, or allow a larger budget."
         )
+    elif (last := compared[-1]).lr == 0:
+        why = f"at step {last.step} the step size was zero, and what does not move has no edge."
     else:
-        last = compared[-1]
         why = (
             f"the {last.kind} of step {last.step} is {last.value:.3g}, "
             "and only a curvature that is positive and finite has an edge."
