@@ -35,7 +35,8 @@ def critical_curvature_in_mean_square(method: AnyMethod, agreement: float | int,
         method: any method with one companion matrix for each curvature, whose polynomial is linear in it.
         agreement: E[h]²/E[h²], the share of that curvature that the mean over batches has: at 1 all batches are
             the same, and it is the critical curvature; towards 0 it is 2 over the sum of all steps that
-            a gradient ever causes, such as 2(1−β)/η.
+            a gradient ever causes, such as 2(1−β)/η. Weight decay holds a mode that has no mean at all: with it
+            the line rises again towards 0, beyond every bound.
         state: where the step size comes from; needed only if it is scheduled.
 
     Returns:
