@@ -151,9 +151,24 @@ def test_small_batches_rest_on_what_is_nearer_to_its_edge(along, across, best):
 
 
 def test_old_readings_give_way_to_fresh_ones_of_another_kind():
-    table = Readings([*rows([0.2] * 5, start=10), *rows([1.0] * 5, kind="critical sharpness", start=90)])
-    found = judge(table, falling(), 100, LR, small_batches=False)
+    table = Readings([*rows([0.2] * 5, start=10), *rows([1.0] * 5, kind="critical sharpness", start=190)])
+    found = judge(table, falling(), 200, LR, small_batches=False)
     assert (found.rests_on, found.phase) == ("critical sharpness", "at the edge")
+    # A hundred steps are not old.
+    table = Readings([*rows([0.2] * 5, start=96), *rows([1.0] * 5, kind="critical sharpness", start=190)])
+    assert judge(table, falling(), 200, LR, small_batches=False).rests_on == "effective sharpness"
+
+
+def test_one_direction_alone_says_so():
+    stable = "It looks in one direction only: another may be nearer to its edge."
+    assert stable in str(verdict([0.2] * 5, kind="critical sharpness"))
+    assert stable not in str(verdict([0.2] * 5))
+    assert stable not in str(verdict([1.0] * 5, kind="critical sharpness"))
+
+
+def test_a_ratio_too_small_for_its_digits_is_not_nothing():
+    assert "edge ratio below 0.01 (below 0.01 to 0.02)" in str(verdict([0.004, 0.003, 0.003, 0.02, 0.03]))
+    assert "edge ratio -0.30" in str(verdict([-0.3] * 5))
 
 
 def test_an_old_reading_says_no_more_than_that_the_step_size_was_raised_past_it():

@@ -70,7 +70,10 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
     times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
     where = f"{times}by {kind} at step {slope.last}."
     if high > _VAGUE * low:
-        known = f"lies between {low:.3g} and {high:.3g}, more is not known; in the middle is {best:.3g}, {where}"
+        known = (
+            f"lies between {low:.3g} and {high:.3g}, more is not known; in the middle is {best:.3g}, {where} "
+            "Go up in small steps, and ask again."
+        )
     else:
         known = f"is about {best:.3g} (between {low:.3g} and {high:.3g}), {where}"
     sentence = f"The largest stable step size now {known}"

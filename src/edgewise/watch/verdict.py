@@ -7,7 +7,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from edgewise.watch.deciding import DECISIVE, deciding
+from edgewise.watch.deciding import DECISIVE, ONE_DIRECTION, deciding
 from edgewise.watch.losses import Losses
 from edgewise.watch.reading import Kind, Reading, Readings
 from edgewise.watch.slope import readable, slope_of
@@ -24,8 +24,8 @@ Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "canno
 
 # Between these the iterate hovers about the edge: Cohen et al. see 0.95 to 1.05 of 2/η, and readings have bounds.
 _BELOW, _ABOVE = 0.9, 1.25
-# Readings older than this share of the run say where it was.
-_FRESH = 1 / 3
+# Readings older than this share of the run, and than so many steps, say where it was.
+_FRESH, _PATIENCE = 1 / 3, 100
 # The present ratio is a median over so many readings; its trend needs so many.
 _NOW, _TREND = 5, 5
 # A crossing this many times further off than the run has lasted is no forecast.
@@ -152,7 +152,7 @@ def _evidence(readings: Readings, step: int) -> list[Reading]:
     rows = [
         r for r in readings if r.kind in DECISIVE and r.lr > 0 and r.ratio is not None and not math.isnan(r.ratio)
     ]
-    return deciding([r for r in rows if r.step >= (1.0 - _FRESH) * step]) or rows[-1:]
+    return deciding([r for r in rows if _fresh(r, step)]) or rows[-1:]
 
 
 def ratio_at(reading: Reading, lr: float) -> float:
@@ -162,7 +162,11 @@ def ratio_at(reading: Reading, lr: float) -> float:
 
 def _stale(evidence: Sequence[Reading], step: int) -> bool:
     """Whether the evidence says where the run was, not where it is."""
-    return evidence[-1].step < (1.0 - _FRESH) * step
+    return not _fresh(evidence[-1], step)
+
+
+def _fresh(reading: Reading, step: int) -> bool:
+    return step - reading.step <= max(_FRESH * step, _PATIENCE)
 
 
 def _rising(losses: Losses) -> bool:
@@ -194,12 +198,19 @@ def _sentences(verdict: Verdict) -> list[str]:
         count = len(verdict.evidence[-_NOW:])
         said.append(
             f"It rests on the {verdict.rests_on}: {count} reading{'s' * (count > 1)} up to step "
-            f"{verdict.evidence[-1].step}, edge ratio {verdict.edge_ratio:.2f} "
-            f"({verdict.low:.2f} to {verdict.high:.2f}), for {verdict.optimizer}."
+            f"{verdict.evidence[-1].step}, edge ratio {_amount(verdict.edge_ratio)} "
+            f"({_amount(verdict.low)} to {_amount(verdict.high)}), for {verdict.optimizer}."
         )
+        if verdict.rests_on in ONE_DIRECTION and verdict.phase in ("stable", "sharpening"):
+            said.append("It looks in one direction only: another may be nearer to its edge.")
     if verdict.margin is not None and verdict.phase in ("stable", "sharpening"):
         said.append(f"As things stand the step size could be {verdict.margin:.1f} times as large.")
     return said
+
+
+def _amount(ratio: float | None) -> str:
+    """A ratio in two digits after the point; one that has none of them is not nothing."""
+    return "below 0.01" if ratio is not None and 0 < ratio < 0.005 else f"{ratio or 0.0:.2f}"
 
 
 def _where(verdict: Verdict) -> str:
