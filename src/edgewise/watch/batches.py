@@ -17,6 +17,8 @@ from edgewise.foundation import generator
 from edgewise.methods import CriticalLine
 
 _MOST = 8
+# So few batches do not tell this share from none, of which weight decay would hold any amount.
+_LITTLE = 0.01
 
 
 def cut(samples: int, size: int | None, seed: int, step: int, device: torch.device) -> list[Tensor]:
@@ -56,5 +58,6 @@ def edge_ratios(line: CriticalLine, single: float, agreed: float) -> tuple[float
         agreed: what of it their mean has.
     """
     share = min(max(agreed / single, 0.0), 1.0) if single > 0 else 1.0
-    most = single / line.in_mean_square(share)
+    edge = line.in_mean_square(share)
+    most = single / (edge if share else min(edge, line.in_mean_square(_LITTLE)))
     return (share * single / line.critical_curvature if line.adaptive else most), most
