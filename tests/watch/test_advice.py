@@ -159,7 +159,7 @@ def test_momentum_leaves_the_critical_sharpness_open() -> None:
     found = of([reading(9, 50.0, kind="critical sharpness")], spikes=[9], momentum=0.9)
     assert (found.low, found.high) == (pytest.approx(2 / 50), pytest.approx(19 * 2 / 50))
     assert "sum over 10 gradients" in str(found)
-    assert "now lies between 0.04 and 0.76, more is not known; in the middle is 0.174, 17.4 times" in str(found)
+    assert "now lies between 0.04 and 0.76, more is not known; the guess is 0.174, 17.4 times" in str(found)
 
 
 def test_full_batches_with_momentum_are_certain() -> None:
@@ -345,3 +345,16 @@ def test_a_warm_up_by_one_direction_is_said_to_be_the_least() -> None:
     for kind, said in (("critical sharpness", True), ("effective sharpness", False)):
         rows = [reading(step, 50.0, kind=kind) for step in range(0, 100, 10)]
         assert ("Along other directions it may be more." in str(of(rows))) == said
+
+
+@pytest.mark.parametrize("kind", ["batch sharpness", "mean-square sharpness"])
+def test_what_has_trained_refutes_an_estimate_from_batches(kind: Kind) -> None:
+    rows = [reading(step, 400.0, kind=kind, doubt=400.0 * 2 / 3) for step in range(0, 100, 10)]
+    found = of(rows, small_batches=True)
+    # 2/400 is half of the present step size, and their bounds reach up to 3 times that.
+    assert (found.max_lr, found.low) == (0.01, 0.01)
+    assert found.high == pytest.approx(3 * 2 / 400)
+    assert "A step size of 0.01 has trained without a spike" in str(found)
+    assert of(rows, spikes=[90], small_batches=True).max_lr == pytest.approx(2 / 400)
+    certain = [reading(step, 400.0, kind=kind) for step in range(0, 100, 10)]
+    assert of(certain, small_batches=True).max_lr == pytest.approx(2 / 400)

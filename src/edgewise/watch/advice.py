@@ -84,7 +84,8 @@ def advise(
 
     Readings along one direction leave everything below open, down to the present step size if that has trained
     without a spike; those along an update, which with momentum β is a sum over 1/(1−β) gradients, a factor of
-    (1+β)/(1−β) above as well. `max_lr` is then the middle by ratio.
+    (1+β)/(1−β) above as well. `max_lr` is then the middle by ratio. By readings of small batches it is no less
+    than the present step size, if that has trained without a spike and lies between their bounds.
 
     Args:
         readings: in order.

@@ -7,8 +7,11 @@ import numpy as np
 from edgewise.watch.reading import Kind, Reading
 from edgewise.watch.slope import per_unit
 
+OF_BATCHES: tuple[Kind, ...] = ("mean-square sharpness", "batch sharpness")
+"""Those that know of the noise of small batches."""
+
 RANKS: tuple[tuple[Kind, ...], ...] = (
-    ("mean-square sharpness", "batch sharpness"),
+    OF_BATCHES,
     ("effective sharpness",),
     ("critical sharpness",),
     ("gradient curvature",),

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from edgewise.watch.deciding import ONE_DIRECTION
+from edgewise.watch.deciding import OF_BATCHES, ONE_DIRECTION
 from edgewise.watch.reading import Kind
 from edgewise.watch.slope import Slope
 
@@ -61,17 +61,21 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         )
     low, high = 1.0 / slope.high, upper / slope.low if slope.low > 0 else math.inf
     best = 1.0 / slope.now
+    # How much of the noise of batches counts is an estimate, which what has trained may refute.
+    trained = quiet and slope.lr <= high and (kind in ONE_DIRECTION or (kind in OF_BATCHES and slope.lr > best))
+    if trained:
+        low = slope.lr
+        doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")
     if kind in ONE_DIRECTION:
-        if quiet and slope.lr <= high:
-            low = slope.lr
-            doubts.append(f"A step size of {low:.3g} has trained without a spike: the lower bound rests on that.")
         # In the middle, by ratio, of what is left open.
         best = math.sqrt(low * high) if low > 0 and high < math.inf else best
+    elif trained:
+        best = low
     times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
     where = f"{times}by {kind} at step {slope.last}."
     if high > _VAGUE * low:
         known = (
-            f"lies between {low:.3g} and {high:.3g}, more is not known; in the middle is {best:.3g}, {where} "
+            f"lies between {low:.3g} and {high:.3g}, more is not known; the guess is {best:.3g}, {where} "
             "Go up in small steps, and ask again."
         )
     else:
