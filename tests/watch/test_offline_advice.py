@@ -71,6 +71,30 @@ def test_batches_are_read_where_their_size_is_known(tmp_path: Path) -> None:
     assert found.advice.kind == "mean-square sharpness"
 
 
+def masked(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean square over the samples that have a target."""
+    return (outputs - targets.nan_to_num()).square()[~targets.isnan()].mean()
+
+
+def careless(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The same, but for its gradient: zero times nan."""
+    return (outputs - targets).square()[~targets.isnan()].mean()
+
+
+@pytest.mark.parametrize(
+    ("criterion", "lacks"),
+    [(masked, ["batch sharpness"]), (careless, ["batch sharpness", "critical sharpness"])],
+)
+def test_a_batch_without_a_loss_is_said(criterion: Any, lacks: list[str], tmp_path: Path) -> None:
+    """The second sample has no target, and a batch of it alone nothing to average over."""
+    torch.save(weights(1.0), tmp_path / "step-1.pt")
+    made, targets = model(), torch.tensor([[0.0], [float("nan")]], dtype=torch.float64)
+    optimizer = torch.optim.SGD(made.parameters(), lr=LR)
+    found = advise_offline(tmp_path, made, optimizer, criterion, (INPUTS, targets), batch_size=1)
+    why = "the loss of the batch that curvature is read on is not finite"
+    assert found.checkpoints[0].missing == " ".join(f"No {kind}: {why}." for kind in lacks)
+
+
 def test_the_state_of_the_optimiser_is_used(tmp_path: Path) -> None:
     """Adam after 50 steps at another step size than it is made with.
 

@@ -17,12 +17,12 @@ from edgewise.linalg import Eigenpairs, eigenpairs
 from edgewise.methods import CriticalLine, line_from_torch
 from edgewise.watch.advice import Advice, advise, eigenvector_shares, momentum_of
 from edgewise.watch.checkpoints import Checkpoint, checkpoint_files, read_checkpoint, restore
-from edgewise.watch.instrument import Moment
+from edgewise.watch.instrument import Instrument, Moment
 from edgewise.watch.instruments import CriticalSharpness, GradientCurvature, of_eigenpair
 from edgewise.watch.live import LiveLoss
 from edgewise.watch.losses import Losses
 from edgewise.watch.preflight import inspect_training
-from edgewise.watch.reading import Reading
+from edgewise.watch.reading import Kind, Reading
 
 _RTOL = 0.01
 
@@ -190,6 +190,12 @@ def _read(
             batch_size=batch_size, line=lambda: line_from_torch(optimizer, tensors),
         )  # fmt: skip
 
+    def add(kind: Kind, instrument: Instrument, at: Moment) -> None:
+        try:
+            readings.extend(instrument.read(at))
+        except FloatingPointError as error:
+            missing.append(f"No {kind}: {error}.")
+
     stored, clock = bool(optimizer.state), time.perf_counter()
     if not math.isfinite(loss):
         missing.append("The loss is not finite.")
@@ -203,11 +209,11 @@ def _read(
             own, shares = moment(), eigenvector_shares(pairs.vectors[:, 0], live.part(line.kept))
             readings += of_eigenpair(pairs, 0.0, line, own, seed, clock)
             if own.batches(seed):
-                readings += GradientCurvature(seed).read(own)
+                add("batch sharpness", GradientCurvature(seed), own)
         before = _update(live, optimizer, tensors)
         # The first update of an optimiser that goes by its past is not the one that came.
         if stored or not optimizer.state:
-            readings += CriticalSharpness().read(moment(before))
+            add("critical sharpness", CriticalSharpness(), moment(before))
         else:
             missing.append("No critical sharpness, since the optimiser's state was not stored.")
     row = CheckpointReadings(
