@@ -21,7 +21,8 @@ from edgewise.methods.method import AnyMethod
 from edgewise.methods.requirements import require_number
 from edgewise.methods.stability import require_companion
 
-# Below this share the curvature is that at zero to six digits; smaller ones would lose those to rounding.
+# Below this share the curvature is that at zero to six digits, up to a momentum of 0.99; smaller ones would lose
+# those to rounding.
 _LEAST = 1e-8
 _RTOL = 1e-10
 

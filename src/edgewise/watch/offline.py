@@ -83,7 +83,8 @@ def advise_offline(
     """The edge ratio at every checkpoint in a folder, and advice.
 
     At each the effective sharpness is read on the probe batch, and the critical sharpness along the update that
-    would come next on it. Nothing in the files is executed. Model and optimiser are left at the last checkpoint.
+    would come next on it. Nothing in the files is executed. Model and optimiser are left at the last checkpoint,
+    or where that update has led.
 
     Args:
         folder: with files of safetensors, or of PyTorch with weights only; their names or contents say the step.
