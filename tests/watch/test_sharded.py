@@ -190,8 +190,9 @@ def test_both_processes_read_what_one_would(tmp_path):
             assert each["samples"] == each["batch size"] == 24
             assert each["losses"] == each["state"] == STEPS
             assert each["rests on"] == each["advice"] == "critical sharpness"
-            assert each["verdict"].endswith(
+            assert (
                 "for AdamW, by its own updates: second derivatives of a sharded model are not read."
+                in each["verdict"]
             )
         # The process that pays most for reading has what it was promised.
         assert other["cost"] <= 0.5 * 1.1
