@@ -21,8 +21,9 @@ CRITERION = nn.CrossEntropyLoss()
 
 def seen(*norms):
     clipping = Clipping()
-    for norm in norms:
-        clipping.see([torch.tensor([norm, 0.0]), None, torch.zeros(2, 2)])
+    for turn, norm in enumerate(norms):
+        direction = torch.tensor([math.cos(turn), math.sin(turn)])
+        clipping.see([norm * direction, None, torch.zeros(2, 2)])
     return clipping
 
 
@@ -35,6 +36,18 @@ def test_a_norm_that_comes_again_and_is_never_exceeded_is_the_largest_allowed():
     assert Clipping().max_norm is None
     # Long ago is not now.
     assert seen(*[0.3] * 5, *[0.4 + 0.01 * i for i in range(20)]).max_norm is None
+
+
+def test_a_gradient_that_stands_still_is_not_clipped():
+    clipping, gradient = Clipping(), torch.tensor([0.3, 0.4])
+    for step in range(50):
+        clipping.see([gradient * (1 - 1e-5 * step)])
+    assert clipping.max_norm is None
+    # One that turns is.
+    for step in range(3):
+        angle = torch.tensor(0.1 * step)
+        clipping.see([0.5 * torch.stack([angle.cos(), angle.sin()])])
+    assert clipping.max_norm == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("overflown", [math.inf, math.nan])

@@ -295,3 +295,9 @@ def test_a_step_size_that_is_far_too_large_is_beyond_the_edge(digits, monkeypatc
     plenty(monkeypatch)
     found, _ = run(digits, lr, 40)
     assert found.phase == "beyond the edge"
+
+
+def test_a_margin_that_is_known_badly_is_said_by_its_bound():
+    assert "could be 5.0 times as large" in str(verdict([0.2] * 5, spread=0.1))
+    assert "could be at least 1.7 times as large" in str(verdict([0.2] * 5, spread=0.4))
+    assert "times as large" not in str(verdict([0.2] * 5, spread=0.85))

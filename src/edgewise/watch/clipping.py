@@ -16,6 +16,8 @@ from torch import Tensor
 
 # Of so many norms the largest has come so often, to rounding: that is no chance.
 _SEEN, _OFTEN, _ALIKE = 20, 3, 1e-4
+# And a gradient that has turned by less has not been seen anew.
+_TURNED = 10 * _ALIKE
 
 
 @final
@@ -24,22 +26,30 @@ class Clipping:
 
     Example:
         >>> clipping = Clipping()
-        >>> for norm in (1.0, 0.4, 1.0, 0.9, 1.0):
-        ...     clipping.see([torch.tensor([norm])])
+        >>> for gradient in (1.0, -0.4, -1.0, 0.9, 1.0):
+        ...     clipping.see([torch.tensor([gradient])])
         >>> clipping.max_norm, clipping.left([4.0, 0.5, 2.0])
         (1.0, 0.5833333333333334)
     """
 
     def __init__(self) -> None:
         self._norms: deque[float] = deque(maxlen=_SEEN)
+        self._last: Tensor | None = None
 
     def see(self, gradients: Sequence[Tensor | None]) -> None:
         """A gradient that the optimiser was given, a tensor for each parameter."""
         parts = [g.detach() for g in gradients if g is not None and not g.is_sparse]
-        norm = float(torch.stack(torch._foreach_norm(parts)).norm()) if parts else math.nan
+        if not parts:
+            return
+        norms = torch.stack(torch._foreach_norm(parts))
+        norm, trace = float(norms.norm()), torch.cat([norms, torch.stack([g.sum() for g in parts])])
         # One that has overflowed has no size: mixed precision skips its step, and goes on clipping.
-        if math.isfinite(norm):
+        if not math.isfinite(norm):
+            return
+        # One that has hardly changed, as where nothing is left to learn, has its norm from the last.
+        if self._last is None or float((trace - self._last).norm()) > _TURNED * norm:
             self._norms.append(norm)
+            self._last = trace
 
     @property
     def max_norm(self) -> float | None:

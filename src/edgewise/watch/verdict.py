@@ -30,6 +30,8 @@ _FRESH, _PATIENCE = 1 / 3, 100
 _NOW, _TREND = 5, 5
 # A crossing this many times further off than the run has lasted is no forecast.
 _FAR = 10
+# An edge ratio that may be so many times as large is known badly.
+_VAGUE = 2.0
 # The loss of a run that blows up has lost more than it had gained.
 _BLOWN = 2.0
 # The medians of noisy losses differ by less than this.
@@ -204,7 +206,12 @@ def _sentences(verdict: Verdict) -> list[str]:
         if verdict.rests_on in ONE_DIRECTION and verdict.phase in ("stable", "sharpening"):
             said.append("It looks in one direction only: another may be nearer to its edge.")
     if verdict.margin is not None and verdict.phase in ("stable", "sharpening"):
-        said.append(f"As things stand the step size could be {verdict.margin:.1f} times as large.")
+        # Where the edge ratio is known badly only its upper bound is worth saying.
+        assert verdict.edge_ratio is not None and verdict.high is not None
+        vague = verdict.high > _VAGUE * verdict.edge_ratio
+        times = f"at least {1 / verdict.high:.1f}" if vague else f"{verdict.margin:.1f}"
+        if not vague or verdict.high < 1:
+            said.append(f"As things stand the step size could be {times} times as large.")
     return said
 
 
