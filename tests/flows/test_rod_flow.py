@@ -114,7 +114,7 @@ def test_the_edge_of_an_adaptive_method_is_met_in_its_metric():
     *_, (w, state) = follow(flow, objective, 60, start=w)
     P = flow.preconditioner(objective.at(w), state).entries
     assert state.curvature == pytest.approx(float((curvatures / P).max()), rel=2e-2)
-    assert flow.critical_curvature_at(state, 60) == method.critical_curvature
+    assert flow.critical_curvature_at(objective.at(w), state, 60) == method.critical_curvature
 
 
 def test_what_it_does_not_describe_is_refused():

@@ -43,11 +43,12 @@ def test_a_gradient_that_stands_still_is_not_clipped():
     for step in range(50):
         clipping.see([gradient * (1 - 1e-5 * step)])
     assert clipping.max_norm is None
+    clipping.see([gradient, gradient])  # a layer has joined
     # One that turns is.
     for step in range(3):
         angle = torch.tensor(0.1 * step)
-        clipping.see([0.5 * torch.stack([angle.cos(), angle.sin()])])
-    assert clipping.max_norm == pytest.approx(0.5)
+        clipping.see([2.0 * torch.stack([angle.cos(), angle.sin()])])
+    assert clipping.max_norm == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("overflown", [math.inf, math.nan])

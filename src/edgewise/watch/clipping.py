@@ -47,7 +47,8 @@ class Clipping:
         if not math.isfinite(norm):
             return
         # One that has hardly changed, as where nothing is left to learn, has its norm from the last.
-        if self._last is None or float((trace - self._last).norm()) > _TURNED * norm:
+        last = self._last
+        if last is None or last.shape != trace.shape or float((trace - last).norm()) > _TURNED * norm:
             self._norms.append(norm)
             self._last = trace
 
