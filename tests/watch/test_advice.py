@@ -358,3 +358,16 @@ def test_what_has_trained_refutes_an_estimate_from_batches(kind: Kind) -> None:
     assert of(rows, spikes=[90], small_batches=True).max_lr == pytest.approx(2 / 400)
     certain = [reading(step, 400.0, kind=kind) for step in range(0, 100, 10)]
     assert of(certain, small_batches=True).max_lr == pytest.approx(2 / 400)
+
+
+@pytest.mark.parametrize("kind", ["critical sharpness", "mean-square sharpness"])
+def test_a_step_size_at_which_the_loss_has_blown_up_is_too_large(kind: Kind) -> None:
+    losses = Losses()
+    for step in range(100):
+        losses.add(step, 1.0 if step < 90 else 50.0)
+    rows = [reading(step, 50.0, kind=kind) for step in range(0, 100, 10)]
+    found = advise(rows, losses, [], 0.01)
+    assert found.high == 0.01 and found.low is not None and found.max_lr is not None
+    assert found.low <= found.max_lr <= 0.01
+    assert "The loss has blown up at the present step size" in str(found)
+    assert "has trained without a spike" not in str(found)

@@ -36,15 +36,28 @@ def test_the_interval_of_a_mean():
 
 def test_edge_ratios_by_what_batches_agree_on():
     # Λ = 2(1−β)/(1 − 2βq/(1+β)): 0.2 where they share nothing, 3.8 where they share all.
-    assert edge_ratios(line(), 0.1, 0.0) == pytest.approx((0.5, 0.5), rel=1e-6)
+    assert edge_ratios(line(), 0.1, 0.0) == pytest.approx((0.5, 0.5, 0.5), rel=1e-6)
     assert edge_ratios(line(), 0.1, -0.1) == edge_ratios(line(), 0.1, 0.0)
-    assert edge_ratios(line(), 1.9, 1.9) == edge_ratios(line(), 1.9, 2.5) == pytest.approx((0.5, 0.5))
-    assert edge_ratios(line(), -3.8, 0.0) == pytest.approx((-1.0, -1.0))
+    assert edge_ratios(line(), 1.9, 1.9) == edge_ratios(line(), 1.9, 2.5) == pytest.approx((0.5, 0.5, 0.5))
+    assert edge_ratios(line(), -3.8, 0.0) == pytest.approx((-1.0, 0.0, -1.0))
 
 
 @pytest.mark.parametrize("decay", [1e-5, 1e-4, 1e-3])
 def test_weight_decay_does_not_make_noise_harmless(decay):
     """Of modes without any mean it holds all; a few batches cannot tell that there is none."""
-    _, plain = edge_ratios(line(), 0.1, 0.0)
+    *_, plain = edge_ratios(line(), 0.1, 0.0)
     for agreed in (0.0, -0.02):
-        assert edge_ratios(line(decay), 0.1, agreed)[1] == pytest.approx(plain, rel=0.3)
+        assert edge_ratios(line(decay), 0.1, agreed)[2] == pytest.approx(plain, rel=0.3)
+
+
+def test_with_adaptive_methods_how_much_noise_counts_is_left_open():
+    p = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = optim.Adam([p], lr=0.1, betas=(0.5, 0.9))
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    adaptive = line_from_torch(optimizer)
+    least, middle, most = edge_ratios(adaptive, 40.0, 10.0)
+    # Nothing of it: what they agree on against Λ = (2 + 2β)/((1 − β)η) = 60. All of it: 40 against the noisy line.
+    assert least == pytest.approx(10 / 60)
+    assert most == pytest.approx(40 / adaptive.in_mean_square(0.25))
+    assert middle == pytest.approx(math.sqrt(least * most)) and least < middle < most

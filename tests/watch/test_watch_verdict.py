@@ -301,3 +301,15 @@ def test_a_margin_that_is_known_badly_is_said_by_its_bound():
     assert "could be 5.0 times as large" in str(verdict([0.2] * 5, spread=0.1))
     assert "could be at least 1.7 times as large" in str(verdict([0.2] * 5, spread=0.4))
     assert "times as large" not in str(verdict([0.2] * 5, spread=0.85))
+
+
+def test_a_loss_that_has_blown_up_is_what_it_rests_on():
+    losses = Losses()
+    for step in range(100):
+        losses.add(step, 1.0 if step < 90 else 50.0)
+    found = verdict([0.5] * 5, losses=losses)
+    assert found.phase == "beyond the edge"
+    assert "It rests on the loss, which is well above where the run began. Read was the effective sharp" in str(
+        found
+    )
+    assert "It rests on the effective sharpness" in str(verdict([1.5] * 5))

@@ -125,8 +125,9 @@ def advise(
     own = [row for row in rows if row.kind == kind]
     since = max((step for step in spikes if step <= own[-1].step), default=-1)
     slope = slope_of([row for row in own if row.step > since] or own[-1:])
-    quiet = every_step and bad is None and not any(step >= slope.first for step in spikes)
-    found = limits(slope, kind, lr, beta, small_batches=small_batches, quiet=quiet)
+    blown_up = bad is not None or losses.blown_up
+    quiet = every_step and not blown_up and not any(step >= slope.first for step in spikes)
+    found = limits(slope, kind, lr, beta, small_batches=small_batches, quiet=quiet, blown_up=blown_up)
     age = max(0, int(losses.step[-1]) - slope.last) if len(losses) else 0
     old = _old(age, slope.last)
     steps, when = _edge(slope, lr, found, age)

@@ -49,8 +49,8 @@ def half_width(values: Sequence[float]) -> float:
     return float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
 
 
-def edge_ratios(line: CriticalLine, single: float, agreed: float) -> tuple[float, float]:
-    """The edge ratio of batches: what it is at least and at most.
+def edge_ratios(line: CriticalLine, single: float, agreed: float) -> tuple[float, float, float]:
+    """The edge ratio of batches: what it is at least, the middle by ratio of what is left open, and at most.
 
     Args:
         line: of the optimiser.
@@ -60,4 +60,5 @@ def edge_ratios(line: CriticalLine, single: float, agreed: float) -> tuple[float
     share = min(max(agreed / single, 0.0), 1.0) if single > 0 else 1.0
     edge = line.in_mean_square(share)
     most = single / (edge if share else min(edge, line.in_mean_square(_LITTLE)))
-    return (share * single / line.critical_curvature if line.adaptive else most), most
+    least = share * single / line.critical_curvature if line.adaptive else most
+    return least, math.sqrt(least * most) if least > 0 else 0.0, most

@@ -29,8 +29,8 @@ DECISIVE: tuple[Kind, ...] = tuple(kind for rank in RANKS for kind in rank)
 ONE_DIRECTION: tuple[Kind, ...] = ("critical sharpness", "gradient curvature")
 """Those that look along one direction: no curvature there exceeds the sharpness, and it may be far below."""
 
-# What is there now is a median over so many readings.
-_NOW = 5
+NOW = 5
+"""What is there now is a median over so many readings."""
 
 
 def deciding(rows: Sequence[Reading]) -> list[Reading]:
@@ -42,5 +42,5 @@ def deciding(rows: Sequence[Reading]) -> list[Reading]:
     for rank in RANKS:
         kinds = [[row for row in rows if row.kind == kind] for kind in rank]
         if any(kinds):
-            return max(filter(None, kinds), key=lambda own: float(np.median([per_unit(r) for r in own[-_NOW:]])))
+            return max(filter(None, kinds), key=lambda own: float(np.median([per_unit(r) for r in own[-NOW:]])))
     return []

@@ -174,9 +174,8 @@ class GradientCurvature(Instrument):
         kind: Kind = "gradient curvature"
         if batches:
             kind, half = "batch sharpness", half_width(same)
-            least, most = edge_ratios(line, mean, float(np.mean(other)) if other else 0.0)
-            # In the middle, by ratio, of what is left open.
-            critical = mean / math.sqrt(least * most) if least > 0 else line.critical_curvature
+            _, ratio, _ = edge_ratios(line, mean, float(np.mean(other)) if other else 0.0)
+            critical = mean / ratio if ratio > 0 else line.critical_curvature
         samples = sum(map(len, batches)) / moment.live.samples if batches else 1.0
         products = 1.0 + len(other) / len(same)
         return [
@@ -262,8 +261,8 @@ def of_eigenpair(
         clock: when the reading began.
     """
     u, value, bound = pairs.vectors[:, 0], float(pairs.values[0]), float(pairs.bounds[0])
-    seconds, squares, norms = time.perf_counter() - clock, [], []
-    for indices in moment.batches(seed):
+    seconds, batches, squares, norms = time.perf_counter() - clock, moment.batches(seed), [], []
+    for indices in batches:
         with moment.live.point(indices, line.kept) as point:
             product = EffectiveHessian(line.seen(Hessian.at(point)), line.preconditioner) @ u
             squares.append(float(product @ product))
@@ -278,13 +277,13 @@ def of_eigenpair(
         return [reading]
     # What batches agree on is in each of them: E‖H_B u‖² ≥ ‖Hu‖².
     mean, half, least = float(np.mean(squares)), half_width(squares), value**2
-    ratios = [edge_ratios(line, max(m, least) / value, value) for m in (mean - half, mean, mean + half)]
-    samples = len(squares) * (moment.batch_size or 0) / moment.live.samples
+    lowest, middle, highest = (
+        edge_ratios(line, max(square, least) / value, value) for square in (mean - half, mean, mean + half)
+    )
+    samples = sum(map(len, batches)) / moment.live.samples
     in_mean_square = Reading(
-        # In the middle, by ratio, of what is left open.
-        step=moment.step, kind="mean-square sharpness",
-        value=line.critical_curvature * math.sqrt(math.prod(ratios[1])),
-        low=line.critical_curvature * ratios[0][0], high=line.critical_curvature * ratios[2][1],
+        step=moment.step, kind="mean-square sharpness", value=line.critical_curvature * middle[1],
+        low=line.critical_curvature * lowest[0], high=line.critical_curvature * highest[2],
         critical=line.critical_curvature, lr=moment.lr, passes=samples * (_GRADIENT_PASSES + _PRODUCT_PASSES),
         seconds=time.perf_counter() - clock - seconds,
     )  # fmt: skip

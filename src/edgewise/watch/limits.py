@@ -32,7 +32,9 @@ class Limits:
     doubts: tuple[str, ...]
 
 
-def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batches: bool, quiet: bool) -> Limits:
+def limits(
+    slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batches: bool, quiet: bool, blown_up: bool
+) -> Limits:
     """The limits that readings of one kind set.
 
     Args:
@@ -42,6 +44,7 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         momentum: β; along an update the line is known for two ends only with it.
         small_batches: whether the training draws batches from more data.
         quiet: whether the training had no spike since the first of the readings.
+        blown_up: whether the loss is well above where the training began.
     """
     upper, doubts = 1.0, []
     if momentum and kind == "critical sharpness":
@@ -71,6 +74,10 @@ def limits(slope: Slope, kind: Kind, lr: float, momentum: float, *, small_batche
         best = math.sqrt(low * high) if low > 0 and high < math.inf else best
     elif trained:
         best = low
+    if blown_up and 0 < lr < high:
+        high, low = lr, min(low, lr)
+        best = min(best, math.sqrt(low * high))
+        doubts.append("The loss has blown up at the present step size: the upper bound rests on that.")
     times = f"{best / lr:.3g} times the present {lr:.3g}, " if lr else ""
     where = f"{times}by {kind} at step {slope.last}."
     if high > _VAGUE * low:

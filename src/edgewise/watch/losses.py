@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MOST = 8192
+# Medians of so many losses hardly scatter; of noisy ones they differ by less than this.
+_FEW, _RISEN = 5, 1.1
+# A run that blows up has lost more than it had gained.
+_BLOWN = 2.0
 
 
 @final
@@ -58,3 +62,25 @@ class Losses:
     def loss(self) -> NDArray[np.float64]:
         """The losses, all finite."""
         return np.array(self._losses, np.float64)
+
+    @property
+    def rising(self) -> bool:
+        """Whether the loss goes up of late.
+
+        Noise alone makes updates overshoot on other samples than their own: where it has brought the loss to rest,
+        they raise it as often as they lower it, far below the edge.
+        """
+        tenth = max(len(self) // 10, _FEW)
+        if len(self) < 2 * tenth:
+            return False
+        loss = self.loss
+        return float(np.median(loss[-tenth:])) > _RISEN * float(np.median(loss[-2 * tenth : -tenth]))
+
+    @property
+    def blown_up(self) -> bool:
+        """Whether the loss is now well above where the run began."""
+        if len(self) < 2 * _FEW:
+            return False
+        # A step size that is far too large spoils the second loss already.
+        start, now = min(self._losses[:_FEW]), float(np.median(self._losses[-_FEW:]))
+        return now > _BLOWN * max(start, 0.0)

@@ -7,7 +7,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from edgewise.watch.deciding import DECISIVE, ONE_DIRECTION, deciding
+from edgewise.watch.deciding import DECISIVE, NOW, ONE_DIRECTION, deciding
 from edgewise.watch.losses import Losses
 from edgewise.watch.reading import Kind, Reading, Readings
 from edgewise.watch.slope import readable, slope_of
@@ -26,16 +26,12 @@ Phase = Literal["stable", "sharpening", "at the edge", "beyond the edge", "canno
 _BELOW, _ABOVE = 0.9, 1.25
 # Readings older than this share of the run, and than so many steps, say where it was.
 _FRESH, _PATIENCE = 1 / 3, 100
-# The present ratio is a median over so many readings; its trend needs so many.
-_NOW, _TREND = 5, 5
+# A trend needs so many readings.
+_TREND = 5
 # A crossing this many times further off than the run has lasted is no forecast.
 _FAR = 10
 # An edge ratio that may be so many times as large is known badly.
 _VAGUE = 2.0
-# The loss of a run that blows up has lost more than it had gained.
-_BLOWN = 2.0
-# The medians of noisy losses differ by less than this.
-_RISEN = 1.1
 
 
 @final
@@ -109,7 +105,7 @@ def judge(
     ratio = low = high = trend = None
     crossing = None
     if evidence:
-        last = evidence[-_NOW:]
+        last = evidence[-NOW:]
         ratios = [ratio_at(r, lr) for r in last]
         ratio = float(np.median(ratios))
         scales = [lr / r.lr for r in last]
@@ -128,13 +124,13 @@ def judge(
                 steps = math.ceil((1.0 - ratio) / trend)
                 crossing = steps if steps <= _FAR * max(step, 1) else None
     phase: Phase
-    if losses.not_finite is not None or _blown(losses):
+    if losses.not_finite is not None or losses.blown_up:
         phase = "beyond the edge"
     elif ratio is None or high is None or low is None or (low < _BELOW and high > _ABOVE):
         phase = "cannot tell"
     elif ratio > _ABOVE:
         foreign = small_batches and not own_batches and evidence[-1].kind == "critical sharpness"
-        phase = "cannot tell" if foreign and not _rising(losses) else "beyond the edge"
+        phase = "cannot tell" if foreign and not losses.rising else "beyond the edge"
     elif _stale(evidence, step):
         phase = "cannot tell"
     elif ratio >= _BELOW:
@@ -171,35 +167,17 @@ def _fresh(reading: Reading, step: int) -> bool:
     return step - reading.step <= max(_FRESH * step, _PATIENCE)
 
 
-def _rising(losses: Losses) -> bool:
-    """Whether the loss goes up of late.
-
-    Noise alone makes updates overshoot on other samples than their own: where it has brought the loss to rest,
-    they raise it as often as they lower it, far below the edge.
-    """
-    tenth = max(len(losses) // 10, _NOW)
-    if len(losses) < 2 * tenth:
-        return False
-    loss = losses.loss
-    return float(np.median(loss[-tenth:])) > _RISEN * float(np.median(loss[-2 * tenth : -tenth]))
-
-
-def _blown(losses: Losses) -> bool:
-    """Whether the loss is now well above where the run began."""
-    if len(losses) < 2 * _NOW:
-        return False
-    loss = losses.loss
-    # A step size that is far too large spoils the second loss already.
-    start, now = float(loss[:_NOW].min()), float(np.median(loss[-_NOW:]))
-    return now > _BLOWN * max(start, 0.0)
-
-
 def _sentences(verdict: Verdict) -> list[str]:
     said = [_where(verdict)]
+    # Beyond the edge without a ratio that says so.
+    by_loss = verdict.phase == "beyond the edge" and (verdict.edge_ratio is None or verdict.edge_ratio <= _ABOVE)
+    if by_loss and verdict.diverged is None:
+        said.append("It rests on the loss, which is well above where the run began.")
     if verdict.edge_ratio is not None and verdict.rests_on is not None:
-        count = len(verdict.evidence[-_NOW:])
+        count = len(verdict.evidence[-NOW:])
+        rests = "Read was" if by_loss else "It rests on"
         said.append(
-            f"It rests on the {verdict.rests_on}: {count} reading{'s' * (count > 1)} up to step "
+            f"{rests} the {verdict.rests_on}: {count} reading{'s' * (count > 1)} up to step "
             f"{verdict.evidence[-1].step}, edge ratio {_amount(verdict.edge_ratio)} "
             f"({_amount(verdict.low)} to {_amount(verdict.high)}), for {verdict.optimizer}."
         )
